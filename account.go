@@ -1,0 +1,139 @@
+package twinlatch
+
+import (
+	"context"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"golang.org/x/text/unicode/norm"
+)
+
+// MainRealm is the realm of accounts that are the server's own.
+const MainRealm = "main"
+
+// Account is someone we protect. It may have a password, or none when an
+// application owns the passwords and calls us for the second step.
+type Account struct {
+	ID          AccountID
+	Realm       string // MainRealm, or the application that owns the account
+	Login       string // unique in its realm, as compared: lower case, NFC
+	DisplayName string
+	Locale      string   // language of pages and messages, BCP 47
+	TwoStep     bool     // two-step verification is on: computed, true when a factor exists
+	Preferred   FactorID // the factor asked first; empty: the first enrolled
+	CreatedAt   time.Time
+	DisabledAt  time.Time // zero: active
+}
+
+// NewAccount is what CreateAccount needs.
+type NewAccount struct {
+	Realm       string // empty: MainRealm
+	Login       string // e-mail address or the application's user id, 1 to 254 bytes
+	DisplayName string // 1 to 100 characters; empty: Login
+	Locale      string // empty: "en"
+	Password    Secret // zero: the caller owns passwords
+}
+
+const (
+	maxLogin = 254
+	maxName  = 100
+)
+
+// CreateAccount makes an account. A bad field is a *FieldError, a login that is
+// taken in its realm ErrExists; both cost the same time.
+func (s *Service) CreateAccount(ctx context.Context, n NewAccount, c Client) (Account, error) {
+	a, err := s.newAccount(n)
+	if err != nil {
+		return Account{}, err
+	}
+	var password Sealed
+	owned := n.Password.p != nil
+	if owned {
+		if err := CheckPassword(n.Password); err != nil {
+			return Account{}, err
+		}
+		if password, err = s.sealPassword(ctx, a.ID, n.Password); err != nil {
+			return Account{}, err
+		}
+	}
+	err = s.cfg.Store.Tx(ctx, a.ID, func(tx Tx) error {
+		if err := tx.InsertAccount(a); err != nil {
+			return err
+		}
+		if owned {
+			if err := tx.PutPassword(password, a.CreatedAt); err != nil {
+				return err
+			}
+		}
+		return s.record(tx, a.ID, self, c, EventAccountCreated, nil)
+	})
+	if err != nil {
+		return Account{}, err
+	}
+	return a, nil
+}
+
+func (s *Service) newAccount(n NewAccount) (Account, error) {
+	id, err := newID[AccountID](s.cfg.Rand)
+	if err != nil {
+		return Account{}, err
+	}
+	a := Account{
+		ID: id, Realm: n.Realm, Login: FoldLogin(n.Login), DisplayName: strings.TrimSpace(norm.NFC.String(n.DisplayName)),
+		Locale: n.Locale, CreatedAt: s.now(),
+	}
+	if a.Realm == "" {
+		a.Realm = MainRealm
+	}
+	if a.Locale == "" {
+		a.Locale = "en"
+	}
+	if a.DisplayName == "" {
+		a.DisplayName = clip(a.Login, maxName)
+	}
+	if a.Login == "" || len(a.Login) > maxLogin || !isLine(a.Login) {
+		return Account{}, &FieldError{Field: "email", Key: "signup.err.email"}
+	}
+	if utf8.RuneCountInString(a.DisplayName) > maxName || !isLine(a.DisplayName) {
+		return Account{}, nameError("name", maxName)
+	}
+	return a, nil
+}
+
+// FoldLogin is a login as it is stored and compared: trimmed, lower case, NFC.
+func FoldLogin(login string) string {
+	return norm.NFC.String(strings.ToLower(norm.NFC.String(strings.TrimSpace(login))))
+}
+
+// Account finds an account, also a disabled one. Absent: ErrNotFound.
+func (s *Service) Account(ctx context.Context, id AccountID) (a Account, err error) {
+	err = s.cfg.Store.View(ctx, id, func(v View) (err error) {
+		a, err = v.Account()
+		return err
+	})
+	return a, err
+}
+
+// FindAccount finds an account by its login. Absent: ErrNotFound.
+func (s *Service) FindAccount(ctx context.Context, realm, login string) (Account, error) {
+	id, err := s.cfg.Store.AccountByLogin(ctx, realm, FoldLogin(login))
+	if err != nil {
+		return Account{}, err
+	}
+	return s.Account(ctx, id)
+}
+
+// isLine reports whether text is one line of valid UTF-8 without characters
+// that control terminals, logs or the direction of other people's text.
+func isLine(text string) bool {
+	return utf8.ValidString(text) && strings.IndexFunc(text, func(r rune) bool {
+		return unicode.IsControl(r) || r == '\u2028' || r == '\u2029' ||
+			(r >= '\u202a' && r <= '\u202e') || (r >= '\u2066' && r <= '\u2069')
+	}) < 0
+}
+
+func nameError(field string, most int) *FieldError {
+	return &FieldError{Field: field, Key: "err.name", Args: map[string]string{"n": itoa(most)}}
+}

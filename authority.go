@@ -1,0 +1,152 @@
+package twinlatch
+
+import (
+	"crypto/subtle"
+	"errors"
+	"net/netip"
+)
+
+// Decision is the answer to Check. Its zero value denies. It gives out who is
+// there in two types: Known, after the first step, accepted only by the few
+// functions of the second; and Passed, which all other handlers take as an
+// argument and which nothing outside the core can fill. So a handler that
+// forgets to ask does not compile.
+type Decision struct {
+	Step   Step
+	Reason Reason // why Step is not Pass
+	facts  *facts
+}
+
+// facts are what a check found. They are never changed.
+type facts struct {
+	row    SessionRow
+	ip     netip.Addr
+	reason Reason
+}
+
+// Known is someone after the first step. The zero Known is nobody.
+type Known struct{ *facts }
+
+// Passed is someone after both steps, or after the first while two-step
+// verification is off. The zero Passed is nobody and may do nothing.
+type Passed struct{ *facts }
+
+// Known is who did the first step; false when that has to be done first.
+func (d Decision) Known() (Known, bool) {
+	return Known{d.facts}, d.facts != nil && (d.Step == NeedSecondStep || d.Step == Pass)
+}
+
+// Passed is who may go on; false in every other case.
+func (d Decision) Passed() (Passed, bool) {
+	if d.facts == nil || d.Step != Pass {
+		return Passed{}, false
+	}
+	return Passed{d.facts}, true
+}
+
+// Known is the same person for the functions of the second step, which also
+// give the fresh proof that changes need.
+func (p Passed) Known() Known { return Known(p) }
+
+// Account is whose session it is, as of the check.
+func (f *facts) Account() Account {
+	if f == nil {
+		return Account{}
+	}
+	return f.row.Account
+}
+
+// Session is the session, as of the check.
+func (f *facts) Session() Session {
+	if f == nil {
+		return Session{}
+	}
+	return f.row.Session
+}
+
+// Reason is why the second step is asked; empty when the session passed.
+func (f *facts) Reason() Reason {
+	if f == nil {
+		return ""
+	}
+	return f.reason
+}
+
+// Authority is by whose right an account is read or changed, and the actor of
+// the event. A Passed changes its own account, most of it with a fresh proof
+// only (ErrNotFresh, see Policy.FreshFor) and some of it not after a backup code
+// (ErrRecovered). OnBehalf is an application's or operator's right.
+type Authority interface {
+	authority() (id AccountID, actor string)
+}
+
+const self = "self"
+
+func (p Passed) authority() (AccountID, string) { return p.Account().ID, self }
+
+type onBehalf struct {
+	id            AccountID
+	actor, reason string
+}
+
+// OnBehalf is the right of actor, "client:shop" or "admin:ann", over an account.
+// It is not checked: the caller has made sure. The reason, if any, is kept in
+// the event.
+func OnBehalf(id AccountID, actor, reason string) Authority { return onBehalf{id, actor, reason} }
+
+func (o onBehalf) authority() (AccountID, string) { return o.id, o.actor }
+
+// allowed asks, of the state inside the transaction, whether by may make a
+// change. What was true when the request came in may not be any more: the
+// session may have ended, or have to verify again.
+func (s *Service) allowed(v View, by Authority, c change) error {
+	p, own := by.(Passed)
+	if !own {
+		return nil
+	}
+	row, err := current(v, p.facts)
+	if err != nil {
+		return err
+	}
+	now := s.now()
+	switch step, _ := s.cfg.Policy.Decide(row.Account, row.Session, now, p.ip); step {
+	case Pass:
+		return s.cfg.Policy.allow(c, row.Account, row.Session, now)
+	case NeedSecondStep:
+		return ErrNotFresh
+	default:
+		return ErrNoSession
+	}
+}
+
+// current reads the session of f again. ErrNoSession: it has ended, or its
+// token was replaced by a newer one.
+func current(v View, f *facts) (SessionRow, error) {
+	if f == nil {
+		return SessionRow{}, ErrNoSession
+	}
+	row, err := v.Session(f.row.Session.ID)
+	if errors.Is(err, ErrNotFound) {
+		return SessionRow{}, ErrNoSession
+	}
+	if err != nil {
+		return SessionRow{}, err
+	}
+	if subtle.ConstantTimeCompare(row.SecretHash, f.row.SecretHash) != 1 {
+		return SessionRow{}, ErrNoSession
+	}
+	return row, nil
+}
+
+// withReason adds the reason of an OnBehalf to what an event tells.
+func withReason(by Authority, more map[string]string) map[string]string {
+	o, ok := by.(onBehalf)
+	if !ok || o.reason == "" {
+		return more
+	}
+	if more == nil {
+		more = map[string]string{}
+	}
+	more["why"] = clip(o.reason, 500)
+	return more
+}

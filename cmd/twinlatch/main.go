@@ -1,0 +1,109 @@
+// Command twinlatch is two-step verification as a server.
+//
+//	twinlatch serve --dev           try it on this machine, without configuration
+//	twinlatch key create            once, before the first start
+//	twinlatch serve --config FILE   run it
+//	twinlatch healthcheck           is it up? for containers
+//	twinlatch version
+//
+// What is printed for programs goes to stdout, everything else to stderr. An
+// error is one line that says what to do. The exit code is 0 when all is well, 1
+// when something failed, and 2 when the command line makes no sense.
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/twinlatch/twinlatch/config"
+)
+
+const (
+	exitOK = iota
+	exitFailure
+	exitUsage
+)
+
+// cli is the command line, one field for each command.
+type cli struct {
+	Serve serveCommand `cmd:"" help:"Run the server."`
+	Key   struct {
+		Create keyCreateCommand `cmd:"" help:"Make a new key file."`
+	} `cmd:"" help:"The keys that seal secrets in the database."`
+	Healthcheck healthcheckCommand `cmd:"" help:"Ask the server on this machine whether it is up."`
+	Version     versionCommand     `cmd:"" help:"Print the version."`
+}
+
+// terminal is what a command may read and write.
+type terminal struct {
+	out, err io.Writer
+	env      []string
+}
+
+func main() {
+	os.Exit(run(os.Args[1:], terminal{os.Stdout, os.Stderr, os.Environ()}))
+}
+
+// run does what args say and gives the exit code.
+func run(args []string, t terminal) int {
+	helped := errors.New("help was printed")
+	parser, err := kong.New(new(cli),
+		kong.Name("twinlatch"),
+		kong.Description("Two-step verification for your users and your applications."),
+		kong.Writers(t.out, t.err),
+		kong.Exit(func(int) { panic(helped) }), // after --help
+		kong.Bind(t),
+		help(),
+	)
+	if err != nil {
+		return t.fail(exitFailure, err)
+	}
+	defer func() {
+		if p := recover(); p != nil && p != any(helped) {
+			panic(p)
+		}
+	}()
+	command, err := parser.Parse(args)
+	if err != nil {
+		return t.fail(exitUsage, fmt.Errorf("%w; see twinlatch --help", err))
+	}
+	if err := command.Run(); err != nil {
+		return t.fail(exitFailure, err)
+	}
+	return exitOK
+}
+
+// fail tells err on one line, whatever is in it.
+func (t terminal) fail(code int, err error) int {
+	text := strings.TrimPrefix(err.Error(), "twinlatch: ")
+	fmt.Fprintln(t.err, "twinlatch:", strings.Join(strings.Fields(text), " "))
+	return code
+}
+
+// help has a line for each setting, from the one table of settings.
+func help() kong.Vars {
+	lines := kong.Vars{}
+	for _, s := range config.Settings() {
+		lines[s.Key] = s.Help
+		if s.Default != "" {
+			lines[s.Key] = fmt.Sprintf("%s (%s)", s.Help, s.Default)
+		}
+	}
+	return lines
+}
+
+// given picks the settings that flags gave.
+func given(flags map[string]*string) map[string]string {
+	values := map[string]string{}
+	for key, value := range flags {
+		if value != nil {
+			values[key] = *value
+		}
+	}
+	return values
+}

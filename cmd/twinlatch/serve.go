@@ -1,0 +1,98 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os/signal"
+	"syscall"
+
+	"github.com/twinlatch/twinlatch/config"
+	"github.com/twinlatch/twinlatch/server"
+)
+
+type serveCommand struct {
+	Config   string  `placeholder:"FILE" help:"Configuration file (twinlatch.toml, if there is one)."`
+	Listen   *string `placeholder:"ADDR" help:"${listen}"`
+	Address  *string `placeholder:"URL" help:"${address}"`
+	Database *string `placeholder:"URL" help:"${database}"`
+	Keys     *string `placeholder:"FILE" help:"${keys}"`
+	Dev      bool    `help:"Development mode: on this machine only, without configuration."`
+}
+
+func (c *serveCommand) source(t terminal) config.Source {
+	return config.Source{File: c.Config, Env: t.env, Dev: c.Dev, Flags: given(map[string]*string{
+		"listen": c.Listen, "address": c.Address, "database": c.Database, "keys": c.Keys,
+	})}
+}
+
+// Run serves until SIGINT or SIGTERM; a second one ends the process at once.
+func (c *serveCommand) Run(t terminal) error {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	context.AfterFunc(ctx, stop)
+
+	cfg, err := config.Load(c.source(t))
+	if err != nil {
+		return err
+	}
+	log := newLog(cfg, t)
+	listener, err := listen(cfg)
+	if err != nil {
+		return err
+	}
+	defer listener.Close()
+	program, err := wire(ctx, cfg, log)
+	if err != nil {
+		if ctx.Err() != nil { // stopped while starting
+			return nil
+		}
+		return err
+	}
+	return errors.Join(server.Run(ctx, server.Options{
+		Listener: listener,
+		Address:  cfg.Address.String(),
+		Handler:  program.handler,
+		Ready:    program.ready,
+		Sweep:    program.sweep,
+		Log:      log,
+		Out:      t.out,
+	}), program.close())
+}
+
+// listen opens the address. It comes before the database and the keys, so that
+// a second server on the same port touches neither.
+func listen(cfg *config.Config) (net.Listener, error) {
+	listener, err := net.Listen("tcp", cfg.Listen)
+	if err != nil {
+		return nil, fmt.Errorf("cannot listen on %s: %w; choose another address with --listen", cfg.Listen, cause(err))
+	}
+	// Names are looked up by this machine, which may think anything of localhost.
+	if at, ok := listener.Addr().(*net.TCPAddr); cfg.Dev && (!ok || !at.IP.IsLoopback()) {
+		listener.Close()
+		return nil, fmt.Errorf("%s is %s on this machine, and development mode listens on loopback only; use --listen 127.0.0.1:8080", cfg.Listen, listener.Addr())
+	}
+	cfg.Listening(listener.Addr())
+	return listener, nil
+}
+
+// cause is what the operating system said.
+func cause(err error) error {
+	var errno syscall.Errno
+	if errors.As(err, &errno) {
+		return errno
+	}
+	return err
+}
+
+// newLog is for machines, in development mode for people.
+func newLog(cfg *config.Config, t terminal) *slog.Logger {
+	options := &slog.HandlerOptions{Level: cfg.LogLevel}
+	var h slog.Handler = slog.NewJSONHandler(t.err, options)
+	if cfg.Dev {
+		h = slog.NewTextHandler(t.err, options)
+	}
+	return slog.New(server.LogHandler(h))
+}

@@ -1,0 +1,220 @@
+package twinlatch
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"time"
+)
+
+// maxFactors is how many factors an account may have.
+const maxFactors = 20
+
+// BeginEnroll starts adding a factor of kind k. Fields are the method's
+// EnrollFields, and "name": what the person calls the new factor (optional).
+// Nothing is enrolled until FinishEnroll. ErrNotFound: no such method.
+func (s *Service) BeginEnroll(ctx context.Context, by Authority, k Kind, fields map[string]string, c Client) (Challenge, error) {
+	method := s.methods[k]
+	if method == nil {
+		return Challenge{}, ErrNotFound
+	}
+	fields = maps.Clone(fields)
+	name := fields["name"]
+	if name != "" {
+		var err error
+		if name, err = factorName(name); err != nil {
+			return Challenge{}, err
+		}
+	}
+	id, _ := by.authority()
+	var in Input
+	err := s.cfg.Store.View(ctx, id, func(v View) error {
+		if err := s.allowed(v, by, add); err != nil {
+			return err
+		}
+		a, err := v.Account()
+		if err != nil {
+			return err
+		}
+		stored, err := v.Factors()
+		if err != nil {
+			return err
+		}
+		if len(stored) >= maxFactors {
+			return &FieldError{Field: "name", Key: "err.factors", Args: map[string]string{"n": itoa(maxFactors)}}
+		}
+		in, err = s.input(a, ofKind(stored, k))
+		return err
+	})
+	if err != nil {
+		return Challenge{}, err
+	}
+	in.Fields = fields
+	asked, err := method.BeginEnroll(ctx, in)
+	if err != nil {
+		return Challenge{}, err
+	}
+	ch, err := s.newChallenge(Enroll, k, sessionOf(by), asked.Prompt)
+	if err != nil {
+		return Challenge{}, err
+	}
+	stored, err := s.seal(id, ch, kept{State: asked.State, Prompt: asked.Prompt, Name: name})
+	if err != nil {
+		return Challenge{}, err
+	}
+	return ch, s.change(ctx, by, add, func(tx Tx, _ AccountID, _ string) error {
+		stored.CreatedAt = s.now()
+		return tx.InsertChallenge(stored)
+	})
+}
+
+// Enrollment is an open enrollment of by, for the page that shows it.
+// ErrNotFound: it is over, or not theirs.
+func (s *Service) Enrollment(ctx context.Context, by Authority, c ChallengeID) (Challenge, error) {
+	ch, _, err := s.enrollment(ctx, by, c, look)
+	return ch, err
+}
+
+func (s *Service) enrollment(ctx context.Context, by Authority, c ChallengeID, kind change) (Challenge, kept, error) {
+	id, _ := by.authority()
+	var ch Challenge
+	var k kept
+	err := s.cfg.Store.View(ctx, id, func(v View) error {
+		if err := s.allowed(v, by, kind); err != nil {
+			return err
+		}
+		stored, err := v.Challenge(c, sessionOf(by))
+		if err != nil {
+			return err
+		}
+		if stored.Purpose != Enroll || !s.now().Before(stored.ExpiresAt) || stored.TriesLeft == 0 {
+			return ErrNotFound
+		}
+		ch, k, err = s.unseal(id, stored)
+		return err
+	})
+	return ch, k, err
+}
+
+// FinishEnroll confirms an enrollment. The session of by is verified by it and
+// gets a new Token (zero when OnBehalf); a recovery mark is gone. After the
+// first factor two-step verification is on, and other sessions must verify at
+// their next request because they have no slot.
+//
+// ErrExpired: it is over, or not theirs. ErrNoTriesLeft: it is over now.
+// ErrExists: the very same thing is enrolled already. A *FieldError costs no
+// try; a wrong answer is a *WrongCodeError.
+func (s *Service) FinishEnroll(ctx context.Context, by Authority, c ChallengeID, ans Answer, cl Client) (Factor, Token, error) {
+	passed, own := by.(Passed)
+	if own && !canonical(cl.IP).IsValid() {
+		return Factor{}, Token{}, ErrUnknownAddress
+	}
+	id, actor := by.authority()
+	ch, k, err := s.enrollment(ctx, by, c, add)
+	if errors.Is(err, ErrNotFound) {
+		err = ErrExpired
+	}
+	if err != nil {
+		return Factor{}, Token{}, err
+	}
+	method := s.methods[ch.Kind]
+	if method == nil {
+		return Factor{}, Token{}, ErrExpired
+	}
+	if ans, err = method.Parse(ans); err != nil {
+		return Factor{}, Token{}, err
+	}
+	left, giveBack, err := s.count(ctx, id, "", cl, func(tx Tx) (int, error) {
+		return tx.Spend(c, ch.Session, s.now())
+	})
+	if err != nil {
+		return Factor{}, Token{}, err
+	}
+	var in Input
+	err = s.cfg.Store.View(ctx, id, func(v View) error {
+		a, err := v.Account()
+		if err != nil {
+			return err
+		}
+		stored, err := v.Factors()
+		if err != nil {
+			return err
+		}
+		in, err = s.input(a, ofKind(stored, ch.Kind))
+		return err
+	})
+	if err != nil {
+		return Factor{}, Token{}, err
+	}
+	found, err := method.FinishEnroll(ctx, in, k.State, ans)
+	if errors.Is(err, ErrWrongCode) {
+		return Factor{}, Token{}, &WrongCodeError{ErrWrongCode, left}
+	}
+	if err != nil {
+		return Factor{}, Token{}, err
+	}
+	factor, err := s.newFactor(id, method.Describe(), k.Name, found)
+	if err != nil {
+		return Factor{}, Token{}, err
+	}
+	enroll := func(tx Tx, now time.Time) error {
+		if err := s.allowed(tx, by, add); err != nil {
+			return err
+		}
+		if err := tx.Consume(c, ch.Session, now); err != nil {
+			return err
+		}
+		factor.CreatedAt = now
+		return s.insertFactor(tx, id, actor, factor, by, cl)
+	}
+	var token Token
+	if own {
+		token, err = s.settle(ctx, passed.Known(), cl, method.Describe().AMR, nil, enroll)
+	} else {
+		err = s.change(ctx, by, add, func(tx Tx, _ AccountID, _ string) error { return enroll(tx, s.now()) })
+	}
+	if err != nil {
+		return Factor{}, Token{}, err
+	}
+	giveBack()
+	return factor.Factor, token, nil
+}
+
+func (s *Service) newFactor(id AccountID, d Description, name string, found NewFactor) (StoredFactor, error) {
+	fid, err := newID[FactorID](s.cfg.Rand)
+	if err != nil {
+		return StoredFactor{}, err
+	}
+	for _, n := range []string{found.Name, d.Name} {
+		if name == "" {
+			name = clip(n, MaxFactorName)
+		}
+	}
+	sealed, err := s.cfg.Keys.Seal([]byte(found.Secret.Reveal()), factorPlace(id, fid))
+	return StoredFactor{
+		Factor: Factor{ID: fid, Kind: d.Kind, Name: name, Hint: found.Hint, Counter: found.Counter},
+		Digest: s.cfg.Keys.MAC("factor/"+string(d.Kind), []byte(id), found.Digest),
+		Sealed: sealed,
+	}, err
+}
+
+func (s *Service) insertFactor(tx Tx, id AccountID, actor string, f StoredFactor, by Authority, c Client) error {
+	before, err := tx.Factors()
+	if err != nil {
+		return err
+	}
+	if err := tx.InsertFactor(f); err != nil {
+		return err
+	}
+	// Setting a method up anew lifts the pause that wrong codes put on it.
+	if err := tx.Forgive(counters(string(f.Kind))...); err != nil {
+		return err
+	}
+	if err := s.record(tx, id, actor, c, EventFactorAdded, withReason(by, about(f.Kind, f.Name))); err != nil {
+		return err
+	}
+	if len(before) > 0 {
+		return nil
+	}
+	return s.record(tx, id, actor, c, EventTwoStepOn, withReason(by, nil))
+}

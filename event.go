@@ -1,0 +1,186 @@
+package twinlatch
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/json"
+	"io"
+	"net/netip"
+	"slices"
+	"time"
+)
+
+// Event is one line of the audit trail. Hash covers all other fields and the
+// hash of the event before, so that none can be changed, moved or left out
+// unnoticed. Detail is covered by its salted digest: it can be erased and the
+// chain still holds.
+type Event struct {
+	Account      AccountID
+	Seq          int64 // 1, 2, 3 … per account
+	At           time.Time
+	Type         EventType
+	Actor        string // "self"
+	Detail       Detail // zero once erased
+	DetailDigest []byte
+	Hash         []byte
+}
+
+// Detail is what an event knows about people. It never holds a secret.
+type Detail struct {
+	Salt      []byte            `json:"salt"`
+	IP        netip.Addr        `json:"ip"` // zero: unknown
+	UserAgent string            `json:"user_agent,omitempty"`
+	More      map[string]string `json:"more,omitempty"` // "kind", "name", "reason", "left"
+}
+
+// EventType names what happened.
+type EventType string
+
+const (
+	EventAccountCreated  EventType = "account.created"
+	EventSignedIn        EventType = "signin.ok"     // More: kind "password", only while two-step verification is off
+	EventFirstStep       EventType = "signin.first"  // the password was right, the second step is owed
+	EventAsked           EventType = "verify.asked"  // a live session is asked; More: reason
+	EventVerified        EventType = "verify.ok"     // More: kind, name, reason
+	EventWrongCode       EventType = "verify.wrong"  // More: kind
+	EventReplayed        EventType = "verify.replay" // a used code came again; More: kind
+	EventRecovered       EventType = "recover.ok"    // More: left
+	EventWrongBackup     EventType = "recover.wrong"
+	EventFactorAdded     EventType = "factor.added"   // More: kind, name
+	EventFactorRenamed   EventType = "factor.renamed" // More: kind, name
+	EventFactorPreferred EventType = "factor.preferred"
+	EventFactorRemoved   EventType = "factor.removed"
+	EventTwoStepOn       EventType = "twostep.on"
+	EventTwoStepOff      EventType = "twostep.off"
+	EventBackupCodesMade EventType = "backup.made"
+	EventConfirmed       EventType = "password.confirmed"
+	EventSignedOut       EventType = "session.signed_out"
+	EventSessionEnded    EventType = "session.ended" // More: device
+	EventOthersEnded     EventType = "session.others_ended"
+)
+
+// chained fills what makes e the successor of the head: Seq, DetailDigest and Hash.
+func (e Event) chained(rand io.Reader, seq int64, prev []byte) (Event, error) {
+	e.Seq = seq + 1
+	e.At = e.At.UTC().Truncate(time.Millisecond)
+	e.Detail.Salt = make([]byte, 16)
+	if _, err := io.ReadFull(rand, e.Detail.Salt); err != nil {
+		return Event{}, err
+	}
+	var err error
+	if e.DetailDigest, err = e.Detail.digest(); err != nil {
+		return Event{}, err
+	}
+	e.Hash = e.link(prev)
+	return e, nil
+}
+
+func (d Detail) digest() ([]byte, error) {
+	b, err := json.Marshal(d)
+	if err != nil {
+		return nil, err
+	}
+	h := sha256.Sum256(b)
+	return h[:], nil
+}
+
+// link is the hash of e after an event with hash prev.
+func (e Event) link(prev []byte) []byte {
+	h := sha256.New()
+	var n [8]byte
+	field := func(b []byte) {
+		binary.BigEndian.PutUint64(n[:], uint64(len(b)))
+		h.Write(n[:])
+		h.Write(b)
+	}
+	number := func(v int64) {
+		binary.BigEndian.PutUint64(n[:], uint64(v))
+		h.Write(n[:])
+	}
+	field(prev)
+	field([]byte(e.Account))
+	number(e.Seq)
+	number(e.At.UnixMilli())
+	field([]byte(e.Type))
+	field([]byte(e.Actor))
+	field(e.DetailDigest)
+	return h.Sum(nil)
+}
+
+// record appends an event to the account's chain, inside the caller's
+// transaction and after its Lock.
+func (s *Service) record(tx Tx, id AccountID, actor string, c Client, t EventType, more map[string]string) error {
+	seq, hash, err := tx.Head()
+	if err != nil {
+		return err
+	}
+	e, err := Event{
+		Account: id, At: s.now(), Type: t, Actor: actor,
+		Detail: Detail{IP: canonical(c.IP), UserAgent: clip(c.UserAgent, maxUserAgent), More: more},
+	}.chained(s.cfg.Rand, seq, hash)
+	if err != nil {
+		return err
+	}
+	return tx.Append(e)
+}
+
+// Events lists an account's newest events before seq (0: the newest of all).
+// n is at most 1000.
+func (s *Service) Events(ctx context.Context, by Authority, before int64, n int) ([]Event, error) {
+	id, _ := by.authority()
+	var events []Event
+	err := s.cfg.Store.View(ctx, id, func(v View) (err error) {
+		if err = s.allowed(v, by, look); err != nil {
+			return err
+		}
+		events, err = v.Events(before, min(n, 1000))
+		return err
+	})
+	return events, err
+}
+
+// VerifyEvents walks the account's whole chain. A *TamperError names the first
+// event that was edited, reordered, deleted or cut off.
+func (s *Service) VerifyEvents(ctx context.Context, id AccountID) error {
+	return s.cfg.Store.View(ctx, id, func(v View) error {
+		head, last, err := v.Head()
+		if err != nil {
+			return err
+		}
+		var chain []Event // newest first
+		for before := int64(0); ; before = chain[len(chain)-1].Seq {
+			page, err := v.Events(before, 500)
+			if err != nil {
+				return err
+			}
+			if len(page) == 0 {
+				break
+			}
+			chain = append(chain, page...)
+		}
+		slices.Reverse(chain)
+		var prev []byte
+		for i, e := range chain {
+			want := int64(i + 1)
+			if e.Seq != want || !bytes.Equal(e.Hash, e.link(prev)) || !e.detailFits() {
+				return &TamperError{id, want}
+			}
+			prev = e.Hash
+		}
+		if int64(len(chain)) != head || !bytes.Equal(prev, last) {
+			return &TamperError{id, min(int64(len(chain)), head) + 1}
+		}
+		return nil
+	})
+}
+
+// detailFits reports whether Detail is what was written, or was erased.
+func (e Event) detailFits() bool {
+	if e.Detail.Salt == nil {
+		return true
+	}
+	d, err := e.Detail.digest()
+	return err == nil && bytes.Equal(d, e.DetailDigest)
+}

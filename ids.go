@@ -1,0 +1,101 @@
+package twinlatch
+
+import (
+	"crypto/sha256"
+	"encoding/base32"
+	"encoding/base64"
+	"io"
+	"strings"
+)
+
+// Each kind of thing has its own ID type, so that one cannot be passed for
+// another. All but Kind are 128 random bits as 26 characters of lower-case
+// base32 (RFC 4648 §6, without padding).
+type (
+	AccountID   string
+	FactorID    string
+	ChallengeID string
+	SessionID   string
+)
+
+// Kind names a Method: "totp", "text", "webauthn", "yubico".
+type Kind string
+
+const (
+	idBytes      = 16
+	idLength     = 26
+	secretBytes  = 32
+	secretLength = 43
+)
+
+var (
+	idEncoding     = base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567").WithPadding(base32.NoPadding)
+	secretEncoding = base64.RawURLEncoding
+)
+
+// newID takes 128 bits from rand.
+func newID[T ~string](rand io.Reader) (T, error) {
+	var b [idBytes]byte
+	if _, err := io.ReadFull(rand, b[:]); err != nil {
+		return "", err
+	}
+	return T(idEncoding.EncodeToString(b[:])), nil
+}
+
+// Token is the secret that opens one session. As text it is
+// "account.session.secret", so finding the row costs one primary-key read; only
+// the SHA-256 of the secret is stored. A Token does not print and does not
+// marshal; use Reveal for the cookie.
+type Token struct {
+	account AccountID
+	row     SessionID
+	secret  Secret
+}
+
+func newToken(rand io.Reader, account AccountID, row SessionID) (Token, error) {
+	var b [secretBytes]byte
+	if _, err := io.ReadFull(rand, b[:]); err != nil {
+		return Token{}, err
+	}
+	return Token{account, row, NewSecret(secretEncoding.EncodeToString(b[:]))}, nil
+}
+
+// ParseToken reads what Reveal wrote. Anything else, in length, alphabet or
+// number of parts, is ErrNoSession. It does not say whether the session exists.
+func ParseToken(s string) (Token, error) {
+	if len(s) != idLength+1+idLength+1+secretLength || s[idLength] != '.' || s[2*idLength+1] != '.' {
+		return Token{}, ErrNoSession
+	}
+	account, row, secret := s[:idLength], s[idLength+1:2*idLength+1], s[2*idLength+2:]
+	if !isID(account) || !isID(row) || !isSecret(secret) {
+		return Token{}, ErrNoSession
+	}
+	return Token{AccountID(account), SessionID(row), NewSecret(secret)}, nil
+}
+
+// Reveal is the token as text, 97 characters that need no escaping in a cookie
+// or URL. It is empty for the zero Token.
+func (t Token) Reveal() string {
+	if t.account == "" {
+		return ""
+	}
+	return string(t.account) + "." + string(t.row) + "." + t.secret.Reveal()
+}
+
+// hash is what the Store keeps of the token. 256 random bits need no slow hash.
+func (t Token) hash() []byte {
+	h := sha256.Sum256([]byte(t.secret.Reveal()))
+	return h[:]
+}
+
+func isID(s string) bool {
+	return len(s) == idLength && strings.IndexFunc(s, func(r rune) bool {
+		return (r < 'a' || r > 'z') && (r < '2' || r > '7')
+	}) < 0
+}
+
+func isSecret(s string) bool {
+	return len(s) == secretLength && strings.IndexFunc(s, func(r rune) bool {
+		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && r != '-' && r != '_'
+	}) < 0
+}

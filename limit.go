@@ -1,0 +1,135 @@
+package twinlatch
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"strconv"
+	"time"
+)
+
+func itoa(n int) string { return strconv.Itoa(n) }
+
+// A network is known to an account for this long after its second step was done
+// from there. Wrong codes from known networks are counted apart, so that a
+// stranger who has the password cannot slow the owner down at home.
+const knownFor = 90 * day
+
+// How wrong codes slow down (docs/security.md, "Guessing").
+var (
+	byNetworkClass = Throttle{Free: 5}
+	inAll          = Throttle{Most: 100, Daily: 20}
+)
+
+// network is what counts as one network for limits and known addresses.
+func network(ip netip.Addr) netip.Prefix {
+	ip = canonical(ip)
+	bits := 64
+	if ip.Is4() {
+		bits = 32
+	}
+	n, err := ip.Prefix(bits)
+	if err != nil {
+		return netip.Prefix{}
+	}
+	return n
+}
+
+// networkLimits are the budgets of wrong answers of the networks around ip.
+// Unknown addresses share one.
+func networkLimits(name string, ip netip.Addr) []Limit {
+	ip = canonical(ip)
+	if !ip.IsValid() {
+		return []Limit{{"ip:unknown", name, 30, 10 * time.Minute}}
+	}
+	if ip.Is4() {
+		return []Limit{{"ip:" + ip.String() + "/32", name, 30, 10 * time.Minute}}
+	}
+	limits := make([]Limit, 0, 3)
+	for _, around := range [...]struct{ bits, most int }{{64, 60}, {56, 120}, {48, 240}} {
+		n, err := ip.Prefix(around.bits)
+		if err != nil {
+			continue
+		}
+		limits = append(limits, Limit{"ip:" + n.String(), name, around.most, 10 * time.Minute})
+	}
+	return limits
+}
+
+// loginLimit slows guessing of one password from one network. It is the same
+// for logins that exist and for others, and the login is not readable in it.
+func (s *Service) loginLimit(realm, login string, ip netip.Addr) Limit {
+	mac := s.cfg.Keys.MAC("login", []byte(realm), []byte(login), []byte(network(ip).String()))
+	return Limit{"login:" + secretEncoding.EncodeToString(mac[:16]), "password", 10, 15 * time.Minute}
+}
+
+// take books all limits or none. The returned function gives them back: the
+// guess was right, or it was not judged.
+func (s *Service) take(ctx context.Context, limits ...Limit) (giveBack func(), err error) {
+	now := s.now()
+	for i, l := range limits {
+		if err := s.cfg.Store.Take(ctx, l, now); err != nil {
+			s.giveBack(ctx, limits[:i])
+			return nil, err
+		}
+	}
+	return func() { s.giveBack(ctx, limits) }, nil
+}
+
+func (s *Service) giveBack(ctx context.Context, limits []Limit) {
+	ctx = context.WithoutCancel(ctx)
+	for _, l := range limits {
+		if err := s.cfg.Store.Return(ctx, l); err != nil {
+			s.cfg.Log.WarnContext(ctx, "limit not given back", "limit", l.Name, "error", err)
+		}
+	}
+}
+
+// counters names an account's counters of wrong answers with one method (or
+// "backup"): from known networks, from others, and all.
+func counters(method string) []string {
+	return []string{method + "/known", method + "/unknown", method + "/all"}
+}
+
+// count books one guess before it is judged, in transactions of its own, so
+// that it stays counted whatever happens next. spend counts against the
+// challenge and says how many tries it has left. A refused guess is given back
+// where it was booked already: it is not judged.
+func (s *Service) count(ctx context.Context, id AccountID, method string, c Client, spend func(Tx) (left int, err error)) (left int, giveBack func(), err error) {
+	giveBack, err = s.take(ctx, networkLimits("code", c.IP)...)
+	if err != nil {
+		return 0, nil, err
+	}
+	now := s.now()
+	err = s.cfg.Store.Tx(ctx, id, func(tx Tx) error {
+		if left, err = spend(tx); err != nil {
+			return err
+		}
+		if method == "" {
+			return nil
+		}
+		known, err := tx.Verified(network(c.IP), now.Add(-knownFor))
+		if err != nil {
+			return err
+		}
+		name := counters(method)[1]
+		if known {
+			name = counters(method)[0]
+		}
+		run, err := tx.Try(name, byNetworkClass, now)
+		if err != nil {
+			return err
+		}
+		left = max(0, min(left, byNetworkClass.Free-run))
+		_, err = tx.Try(method+"/all", inAll, now)
+		return err
+	})
+	if err != nil {
+		giveBack()
+		return 0, nil, err
+	}
+	return left, giveBack, nil
+}
+
+// isLimit reports whether err is about having to wait, not about the answer.
+func isLimit(err error) bool { return errors.Is(err, ErrLimited) || errors.Is(err, ErrBusy) }

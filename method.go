@@ -1,0 +1,134 @@
+package twinlatch
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"time"
+)
+
+// Method is one technique of the second step. A Method is pure: it asks and
+// judges, and the Service stores, sends, counts tries and writes events. So a
+// Method needs no store, no sender and no HTTP, and cannot forget a limit.
+//
+// Both halves have the shape Begin/Finish. What Begin returns in Question.State
+// is sealed, kept with the challenge, and handed to Finish unchanged.
+// Implementations are safe for concurrent use; methodtest holds the suite that
+// each must pass.
+type Method interface {
+	// Describe tells what pages, API and commands need to offer the method. It
+	// gives the same answer every time.
+	Describe() Description
+
+	// BeginEnroll asks the first question of an enrollment, for instance
+	// "scan this". A bad field is a *FieldError.
+	BeginEnroll(ctx context.Context, in Input) (Question, error)
+
+	// Parse cleans an answer (spaces between digits) or, if it cannot be one,
+	// says why with a *FieldError. It runs before counting: it costs no try.
+	Parse(a Answer) (Answer, error)
+
+	// FinishEnroll judges the parsed answer. A wrong one is ErrWrongCode; the
+	// same challenge may be tried again while tries are left.
+	FinishEnroll(ctx context.Context, in Input, state []byte, a Answer) (NewFactor, error)
+
+	// BeginVerify asks for proof of one of in.Factors, all of this kind, at
+	// least one. A method that sends gets exactly one.
+	BeginVerify(ctx context.Context, in Input) (Question, error)
+
+	// FinishVerify judges the parsed answer. It compares in constant time and
+	// returns ErrWrongCode for any answer that does not prove a factor. Whether
+	// the proof was used before is not its business: see Proof.Counter.
+	FinishVerify(ctx context.Context, in Input, state []byte, a Answer) (Proof, error)
+}
+
+// Input is what a Method may know.
+type Input struct {
+	Account Account
+	Factors []OpenFactor      // verify: the candidates; enroll: those that exist
+	Fields  map[string]string // BeginEnroll: what the person typed, by Field.Name
+	Now     time.Time
+	Rand    io.Reader
+}
+
+// Description is how a method presents itself. It holds no words, only Name,
+// under which doors find them: "method.<name>", "verify.<name>.title",
+// "add.<name>.title", "sec.<name>.about" and so on.
+type Description struct {
+	Kind         Kind
+	Name         string   // "app"
+	Icon         string   // the picture that stands for it everywhere
+	EnrollFields []Field  // asked before BeginEnroll: the phone number; often none
+	AnswerFields []Field  // of the answer: the code box
+	Sends        bool     // BeginVerify causes a message: one factor at a time, from a POST only
+	AMR          []string // authentication method references, RFC 8176: "otp", "sms", "hwk"
+}
+
+// Field is one input box. Label, Hint and Wrong are message keys.
+type Field struct {
+	Name         string // of the form field: "code"
+	Label, Hint  string
+	Type         string // of the HTML input: "text", "tel"
+	InputMode    string // "numeric", "tel" or empty
+	Autocomplete string
+	MaxLength    int
+	Wrong        string // said when the answer in it was wrong
+}
+
+// Question is what Begin returns. The Service seals it whole into the challenge.
+type Question struct {
+	State  []byte // for Finish; never leaves the server
+	Prompt Prompt // for the person
+}
+
+// Prompt is shown to the person: pages render it, the API returns it as JSON.
+// At enrollment it may hold a secret, so it does not print and is never logged.
+type Prompt struct {
+	Text    string            `json:"text,omitempty"`    // message key
+	Args    map[string]string `json:"args,omitempty"`    // its placeholders
+	QR      string            `json:"qr,omitempty"`      // content of a QR code, also a link that opens the app
+	Manual  string            `json:"manual,omitempty"`  // the same, to be typed
+	Options json.RawMessage   `json:"options,omitempty"` // for a script in the browser
+}
+
+// String keeps the prompt out of messages made with fmt.
+func (Prompt) String() string { return hidden }
+
+// GoString keeps the prompt out of messages made with %#v.
+func (Prompt) GoString() string { return hidden }
+
+// LogValue keeps the prompt out of logs.
+func (Prompt) LogValue() slog.Value { return slog.StringValue(hidden) }
+
+// Answer is what the person gave, by Field.Name. It does not print.
+type Answer map[string]string
+
+// String keeps the answer out of messages made with fmt.
+func (Answer) String() string { return hidden }
+
+// GoString keeps the answer out of messages made with %#v.
+func (Answer) GoString() string { return hidden }
+
+// LogValue keeps the answer out of logs.
+func (Answer) LogValue() slog.Value { return slog.StringValue(hidden) }
+
+// NewFactor is what FinishEnroll found.
+type NewFactor struct {
+	Name    string // empty: what the person typed, or Description.Name
+	Hint    string // all that may be shown before the second step: "•••• 42"; often empty
+	Digest  []byte // what makes it one of a kind; the Service stores its MAC as a unique key
+	Secret  Secret // sealed by the Service
+	Counter int64  // TOTP: the step of the confirming code, so that it cannot sign in
+}
+
+// Proof is what FinishVerify found.
+//
+// Counter must be greater than the factor's stored one, or the answer is a
+// replay. One rule serves all methods: the TOTP time step, the WebAuthn
+// signature count, the Yubico OTP counters. A nil Counter is only for proofs
+// that cannot come twice because they answer this very challenge.
+type Proof struct {
+	Factor  FactorID
+	Counter *int64
+}

@@ -1,0 +1,186 @@
+package pages
+
+import (
+	"encoding/base64"
+	"errors"
+	"html/template"
+	"maps"
+	"net/http"
+	"strconv"
+
+	"github.com/twinlatch/twinlatch"
+	"github.com/twinlatch/twinlatch/web"
+)
+
+type addPage struct {
+	Title  string
+	Fields []field
+	Action string
+}
+
+func (p *Pages) methodIn(r *http.Request) (twinlatch.Description, error) {
+	d, ok := p.methods[twinlatch.Kind(r.PathValue("kind"))]
+	if !ok {
+		return d, twinlatch.ErrNotFound
+	}
+	return d, nil
+}
+
+// addForm offers to add a factor of a kind: the fields that its method asks for,
+// or one button.
+func (p *Pages) addForm(w http.ResponseWriter, r *http.Request, who twinlatch.Passed) error {
+	return p.renderAdd(w, r, who, nil, nil)
+}
+
+// add begins an enrollment.
+func (p *Pages) add(w http.ResponseWriter, r *http.Request, who twinlatch.Passed) error {
+	d, err := p.methodIn(r)
+	if err != nil {
+		return err
+	}
+	form, err := web.Form(w, r)
+	if err != nil {
+		return err
+	}
+	fields := maps.Clone(form)
+	if fields["name"] == "" {
+		if fields["name"], err = p.freshName(r, who, d); err != nil {
+			return err
+		}
+	}
+	challenge, err := p.service.BeginEnroll(r.Context(), who, d.Kind, fields, p.client(r))
+	var bad *twinlatch.FieldError
+	if errors.As(err, &bad) {
+		return p.renderAdd(w, r, who, form, err)
+	}
+	if err != nil {
+		return err
+	}
+	return p.redirect(w, r, security+"/confirm/"+string(challenge.ID))
+}
+
+// freshName calls a new factor by its method, with a number from the second on.
+func (p *Pages) freshName(r *http.Request, who twinlatch.Passed, d twinlatch.Description) (string, error) {
+	factors, err := p.service.Factors(r.Context(), who)
+	if err != nil {
+		return "", err
+	}
+	taken := map[string]bool{}
+	for _, f := range factors {
+		taken[f.Name] = true
+	}
+	title := p.say("method." + d.Name)
+	name := title
+	for n := 2; taken[name]; n++ {
+		name = title + " " + strconv.Itoa(n)
+	}
+	return name, nil
+}
+
+func (p *Pages) renderAdd(w http.ResponseWriter, r *http.Request, who twinlatch.Passed, form map[string]string, wrong error) error {
+	d, err := p.methodIn(r)
+	if err != nil {
+		return err
+	}
+	data := addPage{Title: p.say("add." + d.Name + ".title"), Action: security + "/add/" + string(d.Kind)}
+	status, said := http.StatusOK, wrong == nil
+	for _, f := range d.EnrollFields {
+		box := p.answer(f, "")
+		box.Class, box.Value = "", form[f.Name]
+		if text, ok := p.fieldError(wrong, f.Name, ""); ok {
+			status, said = http.StatusUnprocessableEntity, true
+			box.Error, box.Focus = text, true
+		}
+		data.Fields = append(data.Fields, box)
+	}
+	if !said {
+		return wrong
+	}
+	account := who.Account()
+	return p.render(w, r, view{
+		page: "add", status: status, title: data.Title, failed: wrong != nil, who: &account, trail: p.say("method." + d.Name), data: data,
+	})
+}
+
+type enrollPage struct {
+	Title  string
+	Name   string // of the method, for its words
+	Link   template.URL
+	QR     template.URL
+	Manual string
+	Prompt template.HTML
+	Code   field
+	Note   string
+	Action string
+	Cancel string
+}
+
+// enrollForm shows an open enrollment. One that is over, or is somebody
+// else's, is not there.
+func (p *Pages) enrollForm(w http.ResponseWriter, r *http.Request, who twinlatch.Passed) error {
+	return p.renderEnroll(w, r, who, nil)
+}
+
+// enroll is Confirm.
+func (p *Pages) enroll(w http.ResponseWriter, r *http.Request, who twinlatch.Passed) error {
+	form, err := web.Form(w, r)
+	if err != nil {
+		return err
+	}
+	id := twinlatch.ChallengeID(r.PathValue("challenge"))
+	_, token, err := p.service.FinishEnroll(r.Context(), who, id, form, p.client(r))
+	var bad *twinlatch.FieldError
+	switch {
+	case err == nil:
+		p.cookie.Write(w, token)
+		return p.redirect(w, r, security)
+	case errors.As(err, &bad), errors.Is(err, twinlatch.ErrWrongCode), errors.Is(err, twinlatch.ErrUnknownAddress):
+		return p.renderEnroll(w, r, who, err)
+	case errors.Is(err, twinlatch.ErrLimited):
+		return p.renderLocked(w, r, err)
+	}
+	return err
+}
+
+func (p *Pages) renderEnroll(w http.ResponseWriter, r *http.Request, who twinlatch.Passed, wrong error) error {
+	challenge, err := p.service.Enrollment(r.Context(), who, twinlatch.ChallengeID(r.PathValue("challenge")))
+	if errors.Is(err, twinlatch.ErrNotFound) {
+		return twinlatch.ErrExpired
+	}
+	if err != nil {
+		return err
+	}
+	d := p.methods[challenge.Kind]
+	data := enrollPage{
+		Title: p.say("add." + d.Name + ".title"), Name: d.Name, Manual: challenge.Prompt.Manual,
+		Code: p.answer(d.AnswerFields[0], ""), Action: r.URL.EscapedPath(), Cancel: security,
+	}
+	if content := challenge.Prompt.QR; content != "" {
+		svg, err := qrCode(content)
+		if err != nil {
+			return err
+		}
+		// Both addresses are made by the method and by us, never by the person.
+		data.QR = template.URL("data:image/svg+xml;base64," + base64.StdEncoding.EncodeToString(svg))
+		data.Link = template.URL(content)
+		if p.cfg.Dev != nil {
+			p.cfg.Dev.remember(content)
+		}
+	} else {
+		data.Prompt = p.prompt(challenge.Prompt)
+	}
+	status := http.StatusOK
+	if wrong != nil {
+		text, ok := p.fieldError(wrong, data.Code.Name, d.AnswerFields[0].Wrong)
+		problem := web.ProblemOf(wrong, p.service.Now())
+		status, data.Code.Error, data.Code.Focus = problem.Status, text, true
+		if !ok {
+			data.Note = p.say("err.address")
+		}
+	}
+	account := who.Account()
+	return p.render(w, r, view{
+		page: "enroll", status: status, title: data.Title, failed: wrong != nil, script: true, secret: true,
+		who: &account, trail: p.say("method." + d.Name), data: data,
+	})
+}

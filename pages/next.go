@@ -1,0 +1,88 @@
+package pages
+
+import (
+	"net/http"
+	"net/url"
+
+	"github.com/twinlatch/twinlatch"
+	"github.com/twinlatch/twinlatch/web"
+)
+
+// This file is the only place that sends a browser to another address.
+
+func (p *Pages) redirect(w http.ResponseWriter, r *http.Request, to string) error {
+	http.Redirect(w, r, to, http.StatusSeeOther)
+	return nil
+}
+
+// home sends somebody where they should be.
+func (p *Pages) home(w http.ResponseWriter, r *http.Request) error {
+	d, err := p.service.Check(r.Context(), p.cookie.Read(r), p.client(r))
+	if err != nil {
+		return err
+	}
+	switch d.Step {
+	case twinlatch.Pass:
+		return p.redirect(w, r, security)
+	case twinlatch.NeedSecondStep:
+		return p.redirect(w, r, "/verify")
+	default:
+		return p.redirect(w, r, "/sign-in")
+	}
+}
+
+// returnTo is where the request said it wants to go afterwards, if that is a
+// place of ours.
+func returnTo(r *http.Request) string { return web.ReturnTo(r.URL.Query().Get("return_to")) }
+
+// link is path with where to go afterwards.
+func link(path, returnTo string) string {
+	if returnTo == "" {
+		return path
+	}
+	return path + "?return_to=" + url.QueryEscape(returnTo)
+}
+
+// onward goes where the request said, or to Security.
+func (p *Pages) onward(w http.ResponseWriter, r *http.Request) error {
+	if to := returnTo(r); to != "" {
+		return p.redirect(w, r, to)
+	}
+	return p.redirect(w, r, security)
+}
+
+// origin is the page to come back to after a step that had to be put in
+// between: the page itself or, for a post, the page that offers it. Nothing
+// that was posted is done by coming back.
+func origin(r *http.Request, route route) string {
+	switch {
+	case route.known != nil, r.URL.Path == "/confirm":
+		return returnTo(r)
+	case r.Method == http.MethodGet || r.Method == http.MethodHead:
+		return web.ReturnTo(r.URL.RequestURI())
+	case route.formless:
+		return security
+	}
+	return web.ReturnTo(r.URL.EscapedPath())
+}
+
+func (p *Pages) toSignIn(w http.ResponseWriter, r *http.Request, route route) error {
+	return p.redirect(w, r, link("/sign-in", origin(r, route)))
+}
+
+func (p *Pages) toVerify(w http.ResponseWriter, r *http.Request, route route) error {
+	return p.redirect(w, r, link("/verify", origin(r, route)))
+}
+
+// toProof asks for a fresh proof: the second step, or the password while there
+// is none.
+func (p *Pages) toProof(w http.ResponseWriter, r *http.Request, route route) error {
+	d, err := p.service.Check(r.Context(), p.cookie.Read(r), p.client(r))
+	if err != nil {
+		return err
+	}
+	if passed, ok := d.Passed(); ok && !passed.Account().TwoStep {
+		return p.redirect(w, r, link("/confirm", origin(r, route)))
+	}
+	return p.toVerify(w, r, route)
+}

@@ -1,0 +1,198 @@
+package pages
+
+import (
+	"bytes"
+	"compress/gzip"
+	"embed"
+	"fmt"
+	"html/template"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/twinlatch/twinlatch"
+)
+
+//go:embed templates/*.html
+var templates embed.FS
+
+// views are the parsed pages by name.
+type views struct{ pages map[string]*template.Template }
+
+// view is a page to be rendered.
+type view struct {
+	page   string
+	status int // zero: 200
+	title  string
+	failed bool               // the page answers a post that went wrong
+	script bool               // the page has something for app.js to do
+	secret bool               // the page holds a secret: it is not compressed (BREACH)
+	who    *twinlatch.Account // set: a page of Settings
+	trail  string             // a page below Security
+	data   any
+}
+
+// frame is what the layout sees.
+type frame struct {
+	Lang, Dir string
+	Title     string
+	Script    bool
+	Settings  bool
+	Login     string
+	Trail     string
+	Dev       *devBanner
+	Data      any
+}
+
+func (p *Pages) loadViews() (*views, error) {
+	base, err := template.New("layout.html").Funcs(p.funcs()).ParseFS(templates, "templates/layout.html", "templates/parts.html")
+	if err != nil {
+		return nil, err
+	}
+	entries, err := templates.ReadDir("templates")
+	if err != nil {
+		return nil, err
+	}
+	v := &views{pages: map[string]*template.Template{}}
+	for _, e := range entries {
+		name, _ := strings.CutSuffix(e.Name(), ".html")
+		if name == "layout" || name == "parts" {
+			continue
+		}
+		page, err := base.Clone()
+		if err != nil {
+			return nil, err
+		}
+		if v.pages[name], err = page.ParseFS(templates, "templates/"+e.Name()); err != nil {
+			return nil, err
+		}
+	}
+	return v, nil
+}
+
+// render writes a page whole, or nothing.
+func (p *Pages) render(w http.ResponseWriter, r *http.Request, v view) error {
+	title := v.title
+	if v.failed {
+		title = p.say("title.error", "title", title)
+	}
+	f := frame{
+		Lang: p.words.Tag, Dir: p.words.Dir, Script: v.script, Data: v.data,
+		Title: p.say("title.page", "page", title, "app", p.say("app.name")),
+	}
+	if v.who != nil {
+		f.Settings, f.Login, f.Trail = true, v.who.Login, v.trail
+	}
+	if p.cfg.Dev != nil {
+		f.Dev = p.banner()
+	}
+	page := p.views.pages[v.page]
+	if page == nil {
+		return fmt.Errorf("no page %q", v.page)
+	}
+	var body bytes.Buffer
+	if err := page.ExecuteTemplate(&body, "layout.html", f); err != nil {
+		return err
+	}
+	if v.status == 0 {
+		v.status = http.StatusOK
+	}
+	h := w.Header()
+	h.Set("Content-Type", "text/html; charset=utf-8")
+	h.Add("Vary", "Accept-Encoding, Cookie")
+	if !v.secret && acceptsGzip(r) {
+		var packed bytes.Buffer
+		z := gzip.NewWriter(&packed)
+		_, _ = z.Write(body.Bytes()) // writes to memory do not fail
+		_ = z.Close()
+		h.Set("Content-Encoding", "gzip")
+		body = packed
+	}
+	h.Set("Content-Length", strconv.Itoa(body.Len()))
+	w.WriteHeader(v.status)
+	_, _ = w.Write(body.Bytes()) // the client has gone; nobody is left to tell
+	return nil
+}
+
+func acceptsGzip(r *http.Request) bool {
+	for _, coding := range strings.Split(r.Header.Get("Accept-Encoding"), ",") {
+		name, weight, _ := strings.Cut(strings.TrimSpace(coding), ";")
+		if name == "gzip" {
+			return strings.ReplaceAll(weight, " ", "") != "q=0"
+		}
+	}
+	return false
+}
+
+func (p *Pages) funcs() template.FuncMap {
+	return template.FuncMap{
+		"t":      p.markup,
+		"n":      p.count,
+		"b":      func(s string) template.HTML { return "<b><bdi>" + escaped(s) + "</bdi></b>" },
+		"num":    func(s string) template.HTML { return `<span class="num" dir="ltr">` + escaped(s) + "</span>" },
+		"icon":   p.files.icon,
+		"static": p.files.path,
+		"date":   func(t time.Time) template.HTML { return timeTag(t, p.words.Date(t)) },
+		"day":    func(t time.Time) template.HTML { return timeTag(t, p.words.DayMonth(t)) },
+		"when":   func(t time.Time) template.HTML { return timeTag(t, p.words.DateTime(t)) },
+		"list":   p.words.List,
+		"times":  func(n int) []struct{} { return make([]struct{}, n) },
+		"sub":    func(a, b int) int { return a - b },
+	}
+}
+
+func escaped(s string) template.HTML { return template.HTML(template.HTMLEscapeString(s)) }
+
+func timeTag(t time.Time, text string) template.HTML {
+	return template.HTML(`<time datetime="` + t.UTC().Format(time.RFC3339) + `">` + template.HTMLEscapeString(text) + `</time>`)
+}
+
+// markup is a message as HTML. Values are escaped, unless a template function
+// wrapped them in markup.
+func (p *Pages) markup(key string, pairs ...any) (template.HTML, error) {
+	args := make(map[string]string, len(pairs)/2)
+	for i := 0; i+1 < len(pairs); i += 2 {
+		name, ok := pairs[i].(string)
+		if !ok {
+			return "", fmt.Errorf("message %q: a name must be a string", key)
+		}
+		switch value := pairs[i+1].(type) {
+		case template.HTML:
+			args[name] = string(value)
+		default:
+			args[name] = template.HTMLEscapeString(fmt.Sprint(value))
+		}
+	}
+	text, err := p.words.Say(key, args)
+	return template.HTML(text), err
+}
+
+// count is a message with a plural.
+func (p *Pages) count(key string, n int) (template.HTML, error) {
+	return p.markup(p.words.Plural(key, n), "n", n)
+}
+
+// say is a message as text. A key or placeholder that is missing shows as the
+// key; the tests of this package find those before anybody else does.
+func (p *Pages) say(key string, pairs ...string) string {
+	args := make(map[string]string, len(pairs)/2)
+	for i := 0; i+1 < len(pairs); i += 2 {
+		args[pairs[i]] = pairs[i+1]
+	}
+	text, err := p.words.Say(key, args)
+	if err != nil {
+		p.cfg.Log.Error("message missing", "error", err)
+		return key
+	}
+	return text
+}
+
+// span is a length of time in words.
+func (p *Pages) span(d time.Duration) string {
+	text, err := p.words.Span(d)
+	if err != nil {
+		p.cfg.Log.Error("message missing", "error", err)
+	}
+	return text
+}

@@ -1,0 +1,78 @@
+package pages
+
+import (
+	"net/http"
+
+	"github.com/twinlatch/twinlatch"
+)
+
+const security = "/settings/user/security"
+
+// route is one line of the table of routes. Exactly one of open, known and
+// passed is set: it says how far somebody must have come.
+type route struct {
+	method, path string
+	open         func(http.ResponseWriter, *http.Request) error                   // anybody
+	known        func(http.ResponseWriter, *http.Request, twinlatch.Known) error  // after the first step
+	passed       func(http.ResponseWriter, *http.Request, twinlatch.Passed) error // after both
+	formless     bool                                                             // the change is offered on Security, not on a page of its own
+}
+
+func open(method, path string, h func(http.ResponseWriter, *http.Request) error) route {
+	return route{method: method, path: path, open: h}
+}
+
+func known(method, path string, h func(http.ResponseWriter, *http.Request, twinlatch.Known) error) route {
+	return route{method: method, path: path, known: h}
+}
+
+func passed(method, path string, h func(http.ResponseWriter, *http.Request, twinlatch.Passed) error) route {
+	return route{method: method, path: path, passed: h}
+}
+
+// button is a change that is one button on the Security page.
+func button(path string, h func(http.ResponseWriter, *http.Request, twinlatch.Passed) error) route {
+	return route{method: "POST", path: path, passed: h, formless: true}
+}
+
+// routes is every address of the door.
+func (p *Pages) routes() []route {
+	routes := []route{
+		open("GET", "/{$}", p.home),
+		open("GET", "/help", p.help),
+		open("GET", "/static/{hash}/{file}", p.files.serve),
+		open("GET", "/sign-up", p.signUpForm),
+		open("POST", "/sign-up", p.signUp),
+		open("GET", "/sign-in", p.signInForm),
+		open("POST", "/sign-in", p.signIn),
+		open("POST", "/sign-out", p.signOut),
+
+		known("GET", "/verify", p.verifyForm),
+		known("POST", "/verify", p.verify),
+		known("POST", "/verify/ask", p.ask),
+		known("GET", "/verify/ways", p.ways),
+		known("GET", "/recover", p.recoverForm),
+		known("POST", "/recover", p.recover),
+
+		passed("GET", "/confirm", p.confirmPasswordForm),
+		passed("POST", "/confirm", p.confirmPassword),
+		passed("GET", security, p.security),
+		passed("GET", security+"/add/{kind}", p.addForm),
+		passed("POST", security+"/add/{kind}", p.add),
+		passed("GET", security+"/confirm/{challenge}", p.enrollForm),
+		passed("POST", security+"/confirm/{challenge}", p.enroll),
+		passed("GET", security+"/factors/{factor}/remove", p.removeForm),
+		passed("POST", security+"/factors/{factor}/remove", p.remove),
+		button(security+"/factors/{factor}/rename", p.rename),
+		button(security+"/factors/{factor}/prefer", p.prefer),
+		passed("GET", security+"/turn-off", p.turnOffForm),
+		passed("POST", security+"/turn-off", p.turnOff),
+		button(security+"/backup-codes", p.newBackupCodes),
+		button(security+"/sessions/{session}/end", p.endSession),
+		button(security+"/sessions/end-others", p.endOthers),
+	}
+	if p.cfg.Dev != nil {
+		routes = append(routes, p.devRoutes()...)
+	}
+	return routes
+}

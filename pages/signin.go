@@ -1,0 +1,77 @@
+package pages
+
+import (
+	"errors"
+	"net/http"
+
+	"github.com/twinlatch/twinlatch"
+	"github.com/twinlatch/twinlatch/web"
+)
+
+type signInPage struct {
+	Email, Password field
+	Note            string
+	Action, SignUp  string
+}
+
+func (p *Pages) signInForm(w http.ResponseWriter, r *http.Request) error {
+	d, err := p.service.Check(r.Context(), p.cookie.Read(r), p.client(r))
+	if err != nil {
+		return err
+	}
+	if d.Step == twinlatch.Pass {
+		return p.onward(w, r)
+	}
+	return p.renderSignIn(w, r, "", nil)
+}
+
+func (p *Pages) signIn(w http.ResponseWriter, r *http.Request) error {
+	form, err := web.Form(w, r)
+	if err != nil {
+		return err
+	}
+	d, token, err := p.service.SignIn(r.Context(), twinlatch.MainRealm, form["email"], twinlatch.NewSecret(form["password"]), p.client(r))
+	switch {
+	case errors.Is(err, twinlatch.ErrWrongPassword), errors.Is(err, twinlatch.ErrLimited), errors.Is(err, twinlatch.ErrBusy):
+		return p.renderSignIn(w, r, form["email"], err)
+	case err != nil:
+		return err
+	}
+	p.cookie.Write(w, token)
+	if d.Step == twinlatch.Pass {
+		return p.onward(w, r)
+	}
+	return p.redirect(w, r, link("/verify", returnTo(r)))
+}
+
+func (p *Pages) renderSignIn(w http.ResponseWriter, r *http.Request, email string, wrong error) error {
+	data := signInPage{
+		Email:    p.emailField(email),
+		Password: field{ID: "password", Name: "password", Type: "password", Label: p.say("signin.password"), Autocomplete: "current-password"},
+		Action:   link("/sign-in", returnTo(r)),
+		SignUp:   link("/sign-up", returnTo(r)),
+	}
+	problem := web.Problem{Status: http.StatusOK}
+	data.Email.Focus = wrong == nil
+	if wrong != nil {
+		problem = web.ProblemOf(wrong, p.service.Now())
+		problem.SetHeaders(w.Header())
+		data.Note = p.say("signin.err")
+		if !errors.Is(wrong, twinlatch.ErrWrongPassword) {
+			key, args := p.explain(r, wrong, problem)
+			data.Note = p.sayArgs(key, args)
+		}
+		data.Password.Focus = true
+		data.Email.Describe, data.Password.Describe = "form-err", "form-err"
+	}
+	return p.render(w, r, view{page: "signin", status: problem.Status, title: p.say("signin.title"), failed: wrong != nil, data: data})
+}
+
+// signOut ends the session of this browser.
+func (p *Pages) signOut(w http.ResponseWriter, r *http.Request) error {
+	if err := p.service.SignOut(r.Context(), p.cookie.Read(r), p.client(r)); err != nil {
+		return err
+	}
+	p.cookie.Clear(w)
+	return p.render(w, r, view{page: "signedout", title: p.say("signedout.title")})
+}

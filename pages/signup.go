@@ -1,0 +1,112 @@
+package pages
+
+import (
+	"errors"
+	"net/http"
+	"net/mail"
+	"strings"
+
+	"github.com/twinlatch/twinlatch"
+	"github.com/twinlatch/twinlatch/web"
+)
+
+type signUpPage struct {
+	Name, Email, Password field
+	Note                  string
+	ReturnTo              string
+	Action                string
+}
+
+func (p *Pages) signUpForm(w http.ResponseWriter, r *http.Request) error {
+	return p.renderSignUp(w, r, nil, nil)
+}
+
+// signUp makes an account. The answer is the same for a new and for a taken
+// address, and leads to sign-in.
+func (p *Pages) signUp(w http.ResponseWriter, r *http.Request) error {
+	form, err := web.Form(w, r)
+	if err != nil {
+		return err
+	}
+	n := twinlatch.NewAccount{DisplayName: form["name"], Login: form["email"], Password: twinlatch.NewSecret(form["password"])}
+	var wrong []error
+	if strings.TrimSpace(n.DisplayName) == "" {
+		wrong = append(wrong, &twinlatch.FieldError{Field: "name", Key: "signup.err.name"})
+	}
+	if !isEmail(n.Login) {
+		wrong = append(wrong, &twinlatch.FieldError{Field: "email", Key: "signup.err.email"})
+	}
+	if err := twinlatch.CheckPassword(n.Password); err != nil {
+		wrong = append(wrong, err)
+	}
+	if wrong != nil {
+		return p.renderSignUp(w, r, form, wrong)
+	}
+	_, err = p.service.CreateAccount(r.Context(), n, p.client(r))
+	var bad *twinlatch.FieldError
+	switch {
+	case errors.As(err, &bad), errors.Is(err, twinlatch.ErrBusy):
+		return p.renderSignUp(w, r, form, []error{err})
+	case err != nil && !errors.Is(err, twinlatch.ErrExists):
+		return err
+	}
+	return p.redirect(w, r, link("/sign-in", returnTo(r)))
+}
+
+// isEmail accepts an address that a mail could be sent to: no name around it,
+// nothing quoted, a host.
+func isEmail(s string) bool {
+	s = strings.TrimSpace(s)
+	a, err := mail.ParseAddress(s)
+	if err != nil || a.Address != s || strings.ContainsAny(s, `"<>()[]\,;: `) {
+		return false
+	}
+	local, host, ok := strings.Cut(s, "@")
+	return ok && local != "" && len(local) <= 64 && host != "" && !strings.Contains(host, "@")
+}
+
+func (p *Pages) renderSignUp(w http.ResponseWriter, r *http.Request, form map[string]string, wrong []error) error {
+	data := signUpPage{
+		Name:     field{ID: "name", Name: "name", Label: p.say("signup.name"), Autocomplete: "name", Value: form["name"]},
+		Email:    p.emailField(form["email"]),
+		Password: field{ID: "password", Name: "password", Type: "password", Label: p.say("signin.password"), Hint: p.say("signup.password_hint"), Autocomplete: "new-password", Reveal: true},
+		ReturnTo: returnTo(r),
+		Action:   link("/sign-up", returnTo(r)),
+	}
+	boxes := []*field{&data.Name, &data.Email, &data.Password}
+	problem := web.Problem{Status: http.StatusOK}
+	for _, err := range wrong {
+		problem = web.ProblemOf(err, p.service.Now())
+		found := false
+		for _, box := range boxes {
+			if text, ok := p.fieldError(err, box.Name, ""); ok {
+				box.Error, found = text, true
+			}
+		}
+		if !found {
+			key, args := p.explain(r, err, problem)
+			data.Note = p.sayArgs(key, args)
+		}
+	}
+	focusFirstError(boxes)
+	problem.SetHeaders(w.Header())
+	return p.render(w, r, view{
+		page: "signup", status: problem.Status, title: p.say("signup.title"), failed: wrong != nil, script: true, data: data,
+	})
+}
+
+// focusFirstError puts the cursor where the person goes on: into the first
+// field with an error, or the first field.
+func focusFirstError(boxes []*field) {
+	for _, box := range boxes {
+		if box.Error != "" {
+			box.Focus = true
+			return
+		}
+	}
+	boxes[0].Focus = true
+}
+
+func (p *Pages) emailField(value string) field {
+	return field{ID: "email", Name: "email", Type: "email", Label: p.say("signin.email"), Autocomplete: "username", Value: value}
+}

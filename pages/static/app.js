@@ -1,0 +1,32 @@
+// Twinlatch: small extras. Every page works without this file.
+(() => {
+  const all = (sel, fn) => document.querySelectorAll(sel).forEach(fn);
+  const on = (el, type, fn) => el.addEventListener(type, fn);
+
+  all("[data-js]", (el) => { el.hidden = false; });
+
+  // One submit per form: a second press must not look like a used code.
+  all("form", (f) => on(f, "submit", (e) => { if (f.sent) e.preventDefault(); f.sent = true; }));
+  on(window, "pageshow", () => all("form", (f) => { f.sent = false; }));
+
+  // Copy, print, show password. Every word comes from the page.
+  all("[data-copy]", (b) => on(b, "click", async () => {
+    const say = document.getElementById(b.dataset.say);
+    try {
+      const from = document.getElementById(b.dataset.copy);
+      await navigator.clipboard.writeText([...(from.children.length ? from.children : [from])].map((n) => n.textContent.replace(/\s/g, "")).join("\n"));
+      say.textContent = b.dataset.done;
+    } catch { say.textContent = b.dataset.fail; }
+  }));
+  all("[data-print]", (b) => on(b, "click", () => print()));
+  all("[data-reveal]", (b) => on(b, "click", () => {
+    const box = document.getElementById(b.dataset.reveal), shown = box.type === "text";
+    box.type = shown ? "password" : "text";
+    b.setAttribute("aria-pressed", String(!shown));
+  }));
+
+  // Codes: typed codes wait for Enter; pasted and autofilled codes go at once.
+  all("input.code:not(.long)", (box) => on(box, "input", (e) => {
+    if ((!e.inputType || /Paste|Replacement/.test(e.inputType)) && /^\d{6}$/.test(box.value.replace(/[\s-]/g, ""))) box.form.requestSubmit();
+  }));
+})();

@@ -1,0 +1,206 @@
+package twinlatch
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"time"
+)
+
+// Policy says when a code is asked. The zero value of each field means the
+// value of DefaultPolicy.
+type Policy struct {
+	CodeEvery  time.Duration // a new code after this long, counted from the last accepted one: 30 days
+	BindIP     IPBinding     // a new code when the IP address changes: SameIP
+	IPv6Prefix int           // how many bits of an IPv6 address count, 1 to 128: 64
+	SessionFor time.Duration // both steps again after this long: 90 days
+	IdleFor    time.Duration // and after this long without a request; zero: never
+	FreshFor   time.Duration // how old a proof may be to change settings: 10 minutes
+	SignInFor  time.Duration // how long a sign-in may owe its second step: 10 minutes
+	CodeFor    time.Duration // how long a challenge is open: 10 minutes
+	Tries      int           // answers per challenge: 5
+}
+
+// IPBinding says which change of the client's IP address asks for a new code.
+type IPBinding int
+
+const (
+	SameIP     IPBinding = iota // any change, within IPv6Prefix
+	SameSubnet                  // a change of the /24 (IPv4) or /48 (IPv6)
+	AnyIP                       // none
+)
+
+const day = 24 * time.Hour
+
+// DefaultPolicy is what the zero Policy means.
+func DefaultPolicy() Policy {
+	return Policy{
+		CodeEvery: 30 * day, BindIP: SameIP, IPv6Prefix: 64,
+		SessionFor: 90 * day, FreshFor: 10 * time.Minute,
+		SignInFor: 10 * time.Minute, CodeFor: 10 * time.Minute, Tries: 5,
+	}
+}
+
+// AAL2 is DefaultPolicy with the session lengths that NIST SP 800-63B-4 §2.2
+// recommends at authentication assurance level 2: one hour idle, a day at most.
+func AAL2() Policy {
+	p := DefaultPolicy()
+	p.CodeEvery, p.SessionFor, p.IdleFor = day, day, time.Hour
+	return p
+}
+
+func (p Policy) withDefaults() Policy {
+	d := DefaultPolicy()
+	set := func(v *time.Duration, def time.Duration) {
+		if *v == 0 {
+			*v = def
+		}
+	}
+	set(&p.CodeEvery, d.CodeEvery)
+	set(&p.SessionFor, d.SessionFor)
+	set(&p.FreshFor, d.FreshFor)
+	set(&p.SignInFor, d.SignInFor)
+	set(&p.CodeFor, d.CodeFor)
+	if p.IPv6Prefix == 0 {
+		p.IPv6Prefix = d.IPv6Prefix
+	}
+	if p.Tries == 0 {
+		p.Tries = d.Tries
+	}
+	return p
+}
+
+func (p Policy) validate() error {
+	for name, d := range map[string]time.Duration{
+		"CodeEvery": p.CodeEvery, "SessionFor": p.SessionFor, "FreshFor": p.FreshFor,
+		"SignInFor": p.SignInFor, "CodeFor": p.CodeFor, "IdleFor": p.IdleFor,
+	} {
+		if d < 0 {
+			return fmt.Errorf("policy: %s is negative", name)
+		}
+	}
+	switch {
+	case p.IPv6Prefix < 1 || p.IPv6Prefix > 128:
+		return errors.New("policy: IPv6Prefix is not between 1 and 128")
+	case p.BindIP < SameIP || p.BindIP > AnyIP:
+		return errors.New("policy: unknown BindIP")
+	case p.Tries < 1:
+		return errors.New("policy: Tries is not positive")
+	}
+	return nil
+}
+
+// Step is what a browser has to do next. The zero value denies.
+type Step int
+
+const (
+	NeedFirstStep  Step = iota // sign in
+	NeedSecondStep             // answer a challenge
+	Pass
+)
+
+// Reason is why Step is not Pass; for the page, the log and the event.
+type Reason string
+
+const (
+	ReasonNewSession Reason = "new_session"  // the second step was never done in this session
+	ReasonCodeTooOld Reason = "code_too_old" // the last accepted code is Policy.CodeEvery old
+	ReasonIPChanged  Reason = "ip_changed"   // no code was accepted from this address
+	ReasonExpired    Reason = "expired"      // the session is over
+)
+
+// Decide says whether a session of an account may pass, from stored facts, the
+// time and the address of this request. It is pure: the same facts give the same
+// answer. An invalid ip (unknown) equals no verified address, whatever BindIP
+// says, and so never passes an account with two-step verification on.
+func (p Policy) Decide(a Account, s Session, now time.Time, ip netip.Addr) (Step, Reason) {
+	p = p.withDefaults()
+	switch {
+	case !a.DisabledAt.IsZero(),
+		!now.Before(s.ExpiresAt),
+		!now.Before(s.CreatedAt.Add(p.SessionFor)),
+		p.IdleFor > 0 && !now.Before(s.SeenAt.Add(p.IdleFor)):
+		return NeedFirstStep, ReasonExpired
+	case !a.TwoStep:
+		return Pass, ""
+	case s.V4.At.IsZero() && s.V6.At.IsZero():
+		return NeedSecondStep, ReasonNewSession
+	}
+	slot, same := p.slotFor(s, ip)
+	switch {
+	case !same:
+		return NeedSecondStep, ReasonIPChanged
+	case !now.Before(slot.At.Add(p.CodeEvery)):
+		return NeedSecondStep, ReasonCodeTooOld
+	}
+	return Pass, ""
+}
+
+// slotFor finds the verification that counts for ip, if there is one.
+func (p Policy) slotFor(s Session, ip netip.Addr) (Slot, bool) {
+	ip = canonical(ip)
+	if !ip.IsValid() {
+		return Slot{}, false
+	}
+	if p.BindIP == AnyIP {
+		return Slot{At: s.VerifiedAt()}, true
+	}
+	slot := s.V6
+	if ip.Is4() {
+		slot = s.V4
+	}
+	return slot, slot.IP.IsValid() && p.network(slot.IP) == p.network(ip)
+}
+
+// network is the part of an address whose change asks for a code.
+func (p Policy) network(ip netip.Addr) netip.Prefix {
+	bits := 32
+	switch {
+	case ip.Is4() && p.BindIP == SameSubnet:
+		bits = 24
+	case ip.Is6() && p.BindIP == SameSubnet:
+		bits = min(48, p.IPv6Prefix)
+	case ip.Is6():
+		bits = p.IPv6Prefix
+	}
+	n, err := ip.Prefix(bits)
+	if err != nil { // an invalid address has no network
+		return netip.Prefix{}
+	}
+	return n
+}
+
+// canonical makes ::ffff:192.0.2.1 the same as 192.0.2.1 and drops zones.
+func canonical(ip netip.Addr) netip.Addr { return ip.Unmap().WithZone("") }
+
+// change is what an Authority wants to do to its account.
+type change int
+
+const (
+	look     change = iota // read, rename, end sessions
+	add                    // add a factor
+	alter                  // all that can weaken: remove, prefer, turn off, backup codes
+	rightful               // number of changes, for tests
+)
+
+// allow says whether a session that passed may make a change. A change beyond
+// looking needs a proof at most FreshFor old: the second step while two-step
+// verification is on, the password while it is off. A backup code proves enough
+// to add a factor and nothing more.
+func (p Policy) allow(c change, a Account, s Session, now time.Time) error {
+	p = p.withDefaults()
+	if c == look {
+		return nil
+	}
+	if c == alter && a.TwoStep && s.Recovered {
+		return ErrRecovered
+	}
+	proof := s.PasswordAt
+	if a.TwoStep {
+		proof = s.VerifiedAt()
+	}
+	if !now.Before(proof.Add(p.FreshFor)) {
+		return ErrNotFresh
+	}
+	return nil
+}

@@ -1,0 +1,91 @@
+package sqlstore
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/twinlatch/twinlatch"
+)
+
+// accountColumns are those of accounts AS a, without its id.
+const accountColumns = `a.realm, a.login, a.display_name, a.locale, a.preferred, a.created_at, a.disabled_at,
+	EXISTS (SELECT 1 FROM factors AS f WHERE f.account_id = a.id)`
+
+func accountDest(dest []any, a *twinlatch.Account) []any {
+	return append(dest, &a.Realm, &a.Login, &a.DisplayName, &a.Locale, (*string)(&a.Preferred),
+		(*moment)(&a.CreatedAt), (*moment)(&a.DisabledAt), &a.TwoStep)
+}
+
+// Account implements twinlatch.View.
+func (v *view) Account() (twinlatch.Account, error) {
+	a := twinlatch.Account{ID: twinlatch.AccountID(v.id)}
+	err := v.row(accountDest(nil, &a), `SELECT `+accountColumns+` FROM accounts AS a WHERE a.id = $1`, v.id)
+	if err != nil {
+		return twinlatch.Account{}, err
+	}
+	return a, nil
+}
+
+// AccountByLogin implements twinlatch.Store.
+func (s *Store) AccountByLogin(ctx context.Context, realm, login string) (twinlatch.AccountID, error) {
+	var id string
+	err := retry(ctx, func() error {
+		return found(s.read.QueryRowContext(ctx,
+			`SELECT id FROM accounts WHERE realm = $1 AND login = $2`, realm, login).Scan(&id))
+	})
+	return twinlatch.AccountID(id), err
+}
+
+// Lock implements twinlatch.Tx. On PostgreSQL the row stays locked until the
+// transaction ends, and each later statement sees what the one before did.
+func (t *tx) Lock() error {
+	return t.must(twinlatch.ErrDisabled, `
+		UPDATE accounts SET version = version + 1 WHERE id = $1 AND disabled_at IS NULL`, t.id)
+}
+
+// InsertAccount implements twinlatch.Tx. A unique violation would make the
+// transaction unusable on PostgreSQL, so none is provoked.
+func (t *tx) InsertAccount(a twinlatch.Account) error {
+	if err := t.own(a.ID); err != nil {
+		return err
+	}
+	return t.must(twinlatch.ErrExists, `
+		INSERT INTO accounts (id, realm, login, display_name, locale, preferred,
+			version, event_seq, event_hash, created_at, disabled_at)
+		VALUES ($1, $2, $3, $4, $5, $6, 1, 0, $7, $8, $9)
+		ON CONFLICT DO NOTHING`,
+		t.id, a.Realm, a.Login, a.DisplayName, a.Locale, string(a.Preferred),
+		[]byte{}, millis(a.CreatedAt), maybe(a.DisabledAt))
+}
+
+// SetPreferred implements twinlatch.Tx.
+func (t *tx) SetPreferred(f twinlatch.FactorID) error {
+	return t.must(twinlatch.ErrNotFound, `
+		UPDATE accounts SET preferred = $2 WHERE id = $1
+		AND ($2 = '' OR EXISTS (SELECT 1 FROM factors WHERE account_id = $1 AND id = $2))`, t.id, string(f))
+}
+
+// Password implements twinlatch.View.
+func (v *view) Password() (twinlatch.Sealed, error) {
+	var p twinlatch.Sealed
+	err := v.row([]any{&p.Key, &p.Text}, `SELECT key_id, hash FROM passwords WHERE account_id = $1`, v.id)
+	return p, err
+}
+
+// PutPassword implements twinlatch.Tx.
+func (t *tx) PutPassword(hash twinlatch.Sealed, now time.Time) error {
+	return t.do(`
+		INSERT INTO passwords (account_id, hash, key_id, changed_at) VALUES ($1, $2, $3, $4)
+		ON CONFLICT (account_id) DO UPDATE
+		SET hash = excluded.hash, key_id = excluded.key_id, changed_at = excluded.changed_at`,
+		t.id, blob(hash.Text), hash.Key, millis(now))
+}
+
+// own keeps a transaction to its account.
+func (t *tx) own(id twinlatch.AccountID) error {
+	if string(id) != t.id {
+		return fmt.Errorf("sqlstore: account %q in the transaction of %q", id, t.id)
+	}
+	return nil
+}

@@ -1,0 +1,115 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"net/netip"
+	"time"
+
+	"github.com/twinlatch/twinlatch"
+)
+
+// sessionColumns are those of sessions AS s, without its ids and its secret.
+const sessionColumns = `s.user_agent, s.created_at, s.password_at, s.seen_at, s.seen_ip, s.expires_at,
+	s.v4_ip, s.v4_at, s.v6_ip, s.v6_at, s.amr, s.recovered`
+
+func sessionDest(dest []any, s *twinlatch.Session) []any {
+	return append(dest, &s.UserAgent, (*moment)(&s.CreatedAt), (*moment)(&s.PasswordAt),
+		(*moment)(&s.SeenAt), (*address)(&s.SeenIP), (*moment)(&s.ExpiresAt),
+		(*address)(&s.V4.IP), (*moment)(&s.V4.At), (*address)(&s.V6.IP), (*moment)(&s.V6.At),
+		(*words)(&s.AMR), &s.Recovered)
+}
+
+// selectSession is the read of every request.
+const selectSession = `SELECT s.secret_hash, ` + accountColumns + `, ` + sessionColumns + `
+	FROM sessions AS s JOIN accounts AS a ON a.id = s.account_id
+	WHERE s.account_id = $1 AND s.id = $2`
+
+func readSession(ctx context.Context, query queryRow, id string, s twinlatch.SessionID) (twinlatch.SessionRow, error) {
+	var row twinlatch.SessionRow
+	dest := append(make([]any, 0, 24), &row.SecretHash)
+	dest = sessionDest(accountDest(dest, &row.Account), &row.Session)
+	if err := query(ctx, id, string(s)).Scan(dest...); err != nil {
+		return twinlatch.SessionRow{}, found(err)
+	}
+	row.Account.ID = twinlatch.AccountID(id)
+	row.Session.Account, row.Session.ID = row.Account.ID, s
+	return row, nil
+}
+
+// Session implements twinlatch.Store.
+func (s *Store) Session(ctx context.Context, id twinlatch.AccountID, session twinlatch.SessionID) (twinlatch.SessionRow, error) {
+	row, err := readSession(ctx, s.session, string(id), session)
+	if err != nil && conflict(err) { // only when the database is serializable
+		err = retry(ctx, func() (err error) {
+			row, err = readSession(ctx, s.session, string(id), session)
+			return err
+		})
+	}
+	return row, err
+}
+
+// Session implements twinlatch.View.
+func (v *view) Session(s twinlatch.SessionID) (twinlatch.SessionRow, error) {
+	return readSession(v.ctx, func(ctx context.Context, args ...any) *sql.Row {
+		return v.sql.QueryRowContext(ctx, selectSession, args...)
+	}, v.id, s)
+}
+
+// Sessions implements twinlatch.View.
+func (v *view) Sessions(now time.Time) ([]twinlatch.Session, error) {
+	var all []twinlatch.Session
+	err := v.list(func(rows *sql.Rows) error {
+		s := twinlatch.Session{Account: twinlatch.AccountID(v.id)}
+		err := rows.Scan(sessionDest([]any{(*string)(&s.ID)}, &s)...)
+		all = append(all, s)
+		return err
+	}, `SELECT s.id, `+sessionColumns+` FROM sessions AS s
+		WHERE s.account_id = $1 AND s.expires_at > $2 ORDER BY s.seen_at DESC, s.id`, v.id, millis(now))
+	return all, err
+}
+
+// InsertSession implements twinlatch.Tx.
+func (t *tx) InsertSession(s twinlatch.Session, secretHash []byte) error {
+	if err := t.own(s.Account); err != nil {
+		return err
+	}
+	return t.do(`
+		INSERT INTO sessions (account_id, id, secret_hash, user_agent, created_at, password_at, seen_at, seen_ip,
+			expires_at, v4_ip, v4_at, v6_ip, v6_at, amr, recovered)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)`,
+		t.id, string(s.ID), blob(secretHash), s.UserAgent, millis(s.CreatedAt), millis(s.PasswordAt), millis(s.SeenAt), text(s.SeenIP),
+		millis(s.ExpiresAt), text(s.V4.IP), maybe(s.V4.At), text(s.V6.IP), maybe(s.V6.At), joined(s.AMR), bit(s.Recovered))
+}
+
+// UpdateSession implements twinlatch.Tx.
+func (t *tx) UpdateSession(s twinlatch.Session, old, secretHash []byte) error {
+	if err := t.own(s.Account); err != nil {
+		return err
+	}
+	return t.must(twinlatch.ErrNoSession, `
+		UPDATE sessions SET secret_hash = $4, password_at = $5, seen_at = $6, seen_ip = $7, expires_at = $8,
+			v4_ip = $9, v4_at = $10, v6_ip = $11, v6_at = $12, amr = $13, recovered = $14
+		WHERE account_id = $1 AND id = $2 AND secret_hash = $3`,
+		t.id, string(s.ID), blob(old), blob(secretHash), millis(s.PasswordAt), millis(s.SeenAt), text(s.SeenIP), millis(s.ExpiresAt),
+		text(s.V4.IP), maybe(s.V4.At), text(s.V6.IP), maybe(s.V6.At), joined(s.AMR), bit(s.Recovered))
+}
+
+// Touch implements twinlatch.Tx.
+func (t *tx) Touch(s twinlatch.SessionID, ip netip.Addr, now, stale time.Time) error {
+	return t.do(`
+		UPDATE sessions SET seen_at = $3, seen_ip = $4
+		WHERE account_id = $1 AND id = $2 AND seen_at < $5`, t.id, string(s), millis(now), text(ip), millis(stale))
+}
+
+// DeleteSession implements twinlatch.Tx.
+func (t *tx) DeleteSession(s twinlatch.SessionID) error {
+	return t.must(twinlatch.ErrNotFound, `
+		DELETE FROM sessions WHERE account_id = $1 AND id = $2`, t.id, string(s))
+}
+
+// DeleteSessions implements twinlatch.Tx.
+func (t *tx) DeleteSessions(except twinlatch.SessionID) (int, error) {
+	n, err := t.exec(`DELETE FROM sessions WHERE account_id = $1 AND id <> $2`, t.id, string(except))
+	return int(n), err
+}

@@ -1,0 +1,155 @@
+package twinlatch
+
+import (
+	"context"
+	"net/netip"
+	"time"
+)
+
+// Store keeps everything. What belongs to an account is changed in a Tx of that
+// account, and a Tx reaches nothing else, so that one account never needs two
+// shards. Times are kept to the millisecond. A Store is safe for concurrent use
+// and durable: what a returned call wrote survives a crash. storetest holds the
+// suite that each Store must pass.
+type Store interface {
+	// Tx runs fn in one transaction: all it wrote is kept, or, when fn or the
+	// commit fails, nothing. It may run fn again after a conflict, so fn must
+	// not act outside the Tx. The error of fn is returned as it is.
+	Tx(ctx context.Context, id AccountID, fn func(Tx) error) error
+
+	// View runs fn on one consistent, read-only state.
+	View(ctx context.Context, id AccountID, fn func(View) error) error
+
+	// Session is the read of Service.Check, one SELECT by primary key: the
+	// session with its account and the hash of its secret, expired or not.
+	// Absent, or of a deleted account: ErrNotFound.
+	Session(ctx context.Context, id AccountID, s SessionID) (SessionRow, error)
+
+	// AccountByLogin finds an account. Absent: ErrNotFound.
+	AccountByLogin(ctx context.Context, realm, login string) (AccountID, error)
+
+	// Take counts against a limit that accounts share: at most Most within a
+	// Window that begins with the first. More is a *LimitError.
+	Take(ctx context.Context, l Limit, now time.Time) error
+
+	// Return gives one Take back; without one to give back it does nothing.
+	Return(ctx context.Context, l Limit) error
+
+	// CheckKeys remembers the check values of keys. When one that it remembers
+	// is missing in checks or differs it writes nothing: ErrWrongKeys.
+	CheckKeys(ctx context.Context, checks map[string][]byte) error
+
+	// NewestEvent is when the newest event of any account was written; zero
+	// without events.
+	NewestEvent(ctx context.Context) (time.Time, error)
+
+	// Sweep deletes sessions and challenges that ended, limits that reset and
+	// networks not verified from since then.
+	Sweep(ctx context.Context, now, since time.Time) error
+
+	// Ping reports whether the store can be used now.
+	Ping(ctx context.Context) error
+
+	Close() error
+}
+
+// SessionRow is a session as a Store has it.
+type SessionRow struct {
+	Session    Session
+	Account    Account
+	SecretHash []byte
+}
+
+// Limit is a counter that accounts share.
+type Limit struct {
+	Scope  string // whose: "ip:192.0.2.1/32", "login:" and a MAC
+	Name   string // of what: "password", "code"
+	Most   int
+	Window time.Duration
+}
+
+// Throttle says how the counter of wrong tries of one account slows down.
+type Throttle struct {
+	Free  int // this many without delay; then 30 s, doubling to 1 h. 0: no delay
+	Most  int // and never more than this between two successes. 0: any number
+	Daily int // nor than this within 24 hours of the first. 0: any number
+}
+
+// View reads one account. Absent rows are ErrNotFound, absent lists are empty.
+type View interface {
+	Account() (Account, error)
+	Password() (Sealed, error)
+	Session(s SessionID) (SessionRow, error)
+	Sessions(now time.Time) ([]Session, error) // not expired, newest request first
+	Factors() ([]StoredFactor, error)          // oldest first
+	BackupCodes() (BackupCodes, error)
+
+	// Challenge is one that was not consumed, whether or not it is over. Open is
+	// the session's newest of a purpose that can be answered: not consumed, tries
+	// left, now before its end.
+	Challenge(c ChallengeID, s SessionID) (StoredChallenge, error)
+	Open(s SessionID, p Purpose, now time.Time) (StoredChallenge, error)
+
+	// Verified reports whether the second step was done from network since then.
+	Verified(network netip.Prefix, since time.Time) (bool, error)
+
+	Head() (seq int64, hash []byte, err error) // of the chain of events; 0 and empty at first
+	Events(before int64, n int) ([]Event, error)
+}
+
+// Tx reads and changes one account. It has two kinds of writes. Plain ones
+// write rows. Guards (Lock, Try, Spend, Consume, Advance, UpdateSession,
+// UseBackupCode, Append) are single conditional statements: of any number of
+// concurrent callers exactly the allowed number succeed, the others get the
+// named error.
+type Tx interface {
+	View
+
+	// Lock makes changes of one account serial. It is the first statement of
+	// every change. ErrDisabled: the account is disabled or absent.
+	Lock() error
+
+	InsertAccount(a Account) error // ErrExists: the login is taken in its realm
+	SetPreferred(f FactorID) error
+	PutPassword(hash Sealed, now time.Time) error
+
+	InsertFactor(f StoredFactor) error // ErrExists: the same thing is enrolled already
+	RenameFactor(f FactorID, name string) error
+	DeleteFactor(f FactorID) error                          // with its challenges; ErrNotFound
+	DeleteAll() error                                       // all factors, backup codes, tries and challenges
+	Advance(f FactorID, counter int64, now time.Time) error // guard; ErrReplayed
+	Used(f FactorID, now time.Time) error                   // a proof without a counter
+
+	// InsertChallenge ends the session's other ones of the purpose that have
+	// tries left. One without tries is left alone: an answer that was counted
+	// may still be on its way to Consume.
+	InsertChallenge(c StoredChallenge) error
+	EndChallenges(s SessionID, p Purpose, now time.Time) error
+
+	// Spend counts an answer before it is judged and returns how many are left
+	// after it. Guard: ErrNoTriesLeft, or ErrExpired when it is over, absent or
+	// of another session.
+	Spend(c ChallengeID, s SessionID, now time.Time) (left int, err error)
+	Consume(c ChallengeID, s SessionID, now time.Time) error // guard; ErrExpired
+
+	InsertSession(s Session, secretHash []byte) error
+	// UpdateSession writes all but ID, Account, UserAgent and CreatedAt. Guard:
+	// ErrNoSession when old is no longer the hash of its secret.
+	UpdateSession(s Session, old, secretHash []byte) error
+	// Touch notes a request served, if the last noted one is before stale.
+	Touch(s SessionID, ip netip.Addr, now, stale time.Time) error
+	DeleteSession(s SessionID) error // ErrNotFound
+	// DeleteSessions ends all but one (empty: all) and returns how many.
+	DeleteSessions(except SessionID) (int, error)
+
+	ReplaceBackupCodes(salt []byte, digests [][]byte, now time.Time) error // none: deletes
+	UseBackupCode(digest []byte, now time.Time) error                      // guard; ErrWrongCode
+
+	PutNetwork(network netip.Prefix, now time.Time) error
+	Try(name string, t Throttle, now time.Time) (run int, err error) // guard; *LimitError
+	Forgive(names ...string) error                                   // after a success
+
+	// Append writes an event after the head it names: e.Seq is the head's plus
+	// one. Guard: ErrExists when the chain has grown meanwhile.
+	Append(e Event) error
+}

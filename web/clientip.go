@@ -1,0 +1,65 @@
+// Package web is what all doors share about HTTP: the session cookie, the
+// client's address, the security headers and handlers that return errors. It
+// knows nothing about pages or JSON.
+//
+// It is stable from 1.0 on.
+package web
+
+import (
+	"net/http"
+	"net/netip"
+	"strings"
+)
+
+// A longer X-Forwarded-For is not a chain of proxies.
+const (
+	maxHops        = 32
+	maxForwardedIP = 4 << 10
+)
+
+// ClientIP is the address of the client as far as the operator's proxies can be
+// trusted; the zero Addr when it is unknown. IPv4 in IPv6 is unmapped.
+//
+// A peer that is not in proxies is the client, and its X-Forwarded-For is
+// ignored. Behind a peer in proxies the header, all lines of it together, is
+// walked from right to left over addresses in proxies; the first other one is
+// the client. Anything on the walk that is not a plain address makes the client
+// unknown, as does a missing header, one that names proxies only, and one of
+// more than 32 hops or 4 KiB.
+func ClientIP(r *http.Request, proxies []netip.Prefix) netip.Addr {
+	peer, err := netip.ParseAddrPort(r.RemoteAddr)
+	if err != nil {
+		return netip.Addr{}
+	}
+	ip := peer.Addr().Unmap().WithZone("")
+	if !contains(proxies, ip) {
+		return ip
+	}
+	forwarded := strings.Join(r.Header.Values("X-Forwarded-For"), ",")
+	if forwarded == "" || len(forwarded) > maxForwardedIP {
+		return netip.Addr{}
+	}
+	hops := strings.Split(forwarded, ",")
+	if len(hops) > maxHops {
+		return netip.Addr{}
+	}
+	for i := len(hops) - 1; i >= 0; i-- {
+		hop, err := netip.ParseAddr(strings.Trim(hops[i], " \t"))
+		if err != nil || hop.Zone() != "" || hop.IsUnspecified() || hop.IsMulticast() {
+			return netip.Addr{}
+		}
+		if hop = hop.Unmap(); !contains(proxies, hop) {
+			return hop
+		}
+	}
+	return netip.Addr{}
+}
+
+func contains(proxies []netip.Prefix, ip netip.Addr) bool {
+	for _, p := range proxies {
+		if p.Contains(ip) {
+			return true
+		}
+	}
+	return false
+}
