@@ -59,9 +59,13 @@ func Create(path string, rand io.Reader, now time.Time) error {
 		}
 		return os.Remove(temp)
 	}
+	exists := fmt.Errorf("keyring: the key file %q exists and is never overwritten; to add a key, rotate it: %w", path, fs.ErrExist)
+	if _, err := os.Lstat(path); err == nil { // the link would tell as well, but only after writing
+		return exists
+	}
 	err := write(path, fill, place)
 	if errors.Is(err, fs.ErrExist) {
-		return fmt.Errorf("keyring: the key file %q exists and is never overwritten; to add a key, rotate it: %w", path, fs.ErrExist)
+		return exists
 	}
 	return err
 }

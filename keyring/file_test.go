@@ -285,7 +285,16 @@ func TestInterruptedWriting(t *testing.T) {
 	if err == nil || errors.Is(err, fs.ErrExist) || !strings.Contains(err.Error(), "remove it") {
 		t.Errorf("%v", err)
 	}
-	if got := names(t, path); !slices.Equal(got, []string{"keys", "keys.new"}) {
+	if err := Create(path, rand.Reader, day); !errors.Is(err, fs.ErrExist) {
+		t.Errorf("Create of what exists: %v", err)
+	}
+	if err := os.Rename(path, path+".old"); err != nil {
+		t.Fatal(err)
+	}
+	if err := Create(path, rand.Reader, day); err == nil || errors.Is(err, fs.ErrExist) || !strings.Contains(err.Error(), "remove it") {
+		t.Errorf("Create while somebody writes: %v", err)
+	}
+	if got := names(t, path); !slices.Equal(got, []string{"keys.new", "keys.old"}) {
 		t.Errorf("removed what another process may be writing: %v", got)
 	}
 }

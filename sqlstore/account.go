@@ -8,9 +8,10 @@ import (
 	"github.com/twinlatch/twinlatch"
 )
 
-// accountColumns are those of accounts AS a, without its id.
-const accountColumns = `a.realm, a.login, a.display_name, a.locale, a.preferred, a.created_at, a.disabled_at,
-	EXISTS (SELECT 1 FROM factors AS f WHERE f.account_id = a.id)`
+// accountColumns are those of accounts AS a, without its id. For their names
+// see sessionColumns.
+const accountColumns = `a.realm AS m, a.login AS n, a.display_name AS o, a.locale AS p, a.preferred AS q,
+	a.created_at AS r, a.disabled_at AS s, EXISTS (SELECT 1 FROM factors AS f WHERE f.account_id = a.id) AS t`
 
 func accountDest(dest []any, a *twinlatch.Account) []any {
 	return append(dest, &a.Realm, &a.Login, &a.DisplayName, &a.Locale, (*string)(&a.Preferred),

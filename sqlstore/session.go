@@ -10,8 +10,10 @@ import (
 )
 
 // sessionColumns are those of sessions AS s, without its ids and its secret.
-const sessionColumns = `s.user_agent, s.created_at, s.password_at, s.seen_at, s.seen_ip, s.expires_at,
-	s.v4_ip, s.v4_at, s.v6_ip, s.v6_at, s.amr, s.recovered`
+// Names of one letter need no memory; the SQLite driver makes a string of each
+// name at each query, which is a quarter of what a check allocates.
+const sessionColumns = `s.user_agent AS a, s.created_at AS b, s.password_at AS c, s.seen_at AS d, s.seen_ip AS e,
+	s.expires_at AS f, s.v4_ip AS g, s.v4_at AS h, s.v6_ip AS i, s.v6_at AS j, s.amr AS k, s.recovered AS l`
 
 func sessionDest(dest []any, s *twinlatch.Session) []any {
 	return append(dest, &s.UserAgent, (*moment)(&s.CreatedAt), (*moment)(&s.PasswordAt),
@@ -21,7 +23,7 @@ func sessionDest(dest []any, s *twinlatch.Session) []any {
 }
 
 // selectSession is the read of every request.
-const selectSession = `SELECT s.secret_hash, ` + accountColumns + `, ` + sessionColumns + `
+const selectSession = `SELECT s.secret_hash AS z, ` + accountColumns + `, ` + sessionColumns + `
 	FROM sessions AS s JOIN accounts AS a ON a.id = s.account_id
 	WHERE s.account_id = $1 AND s.id = $2`
 
@@ -39,6 +41,9 @@ func readSession(ctx context.Context, query queryRow, id string, s twinlatch.Ses
 
 // Session implements twinlatch.Store.
 func (s *Store) Session(ctx context.Context, id twinlatch.AccountID, session twinlatch.SessionID) (twinlatch.SessionRow, error) {
+	if err := ctx.Err(); err != nil {
+		return twinlatch.SessionRow{}, err
+	}
 	row, err := readSession(ctx, s.session, string(id), session)
 	if err != nil && conflict(err) { // only when the database is serializable
 		err = retry(ctx, func() (err error) {

@@ -16,6 +16,8 @@ import (
 	"github.com/twinlatch/twinlatch/config"
 	"github.com/twinlatch/twinlatch/keyring"
 	"github.com/twinlatch/twinlatch/method/totp"
+	"github.com/twinlatch/twinlatch/pages"
+	"github.com/twinlatch/twinlatch/server"
 	"github.com/twinlatch/twinlatch/sqlstore"
 )
 
@@ -46,10 +48,12 @@ func wire(ctx context.Context, cfg *config.Config, log *slog.Logger) (_ *program
 	if err != nil {
 		return nil, err
 	}
-	clock := time.Now
+	clock, dev := time.Now, (*pages.Dev)(nil)
 	if cfg.Dev {
-		dev := new(devClock)
-		clock = dev.Now
+		if dev, err = development(ctx, store); err != nil {
+			return nil, err
+		}
+		clock = dev.Clock.Now
 	}
 	service, err := twinlatch.New(ctx, twinlatch.Config{
 		Store:   store,
@@ -65,11 +69,40 @@ func wire(ctx context.Context, cfg *config.Config, log *slog.Logger) (_ *program
 	if err != nil {
 		return nil, err
 	}
+	door, err := pages.New(pages.Config{
+		Service: service,
+		Address: cfg.Address,
+		Proxies: cfg.Proxies,
+		Request: server.RequestID,
+		Log:     log,
+		Dev:     dev,
+	})
+	if err != nil {
+		return nil, err
+	}
 	return &program{
-		handler: http.NotFoundHandler(), // pages.New comes here
+		handler: door,
 		ready:   store.Ping,
 		sweep:   service.Sweep,
 		close:   store.Close,
+	}, nil
+}
+
+// development is what development mode adds: a clock that can be moved, and an
+// authenticator app for those who have no phone at hand.
+func development(ctx context.Context, store *sqlstore.Store) (*pages.Dev, error) {
+	newest, err := store.NewestEvent(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &pages.Dev{
+		Clock:    new(devClock),
+		Duration: config.ParseDuration,
+		Behind:   max(0, time.Until(newest)),
+		Code: func(uri string, at time.Time) (string, string, error) {
+			issuer, account, secret, err := totp.ParseURI(uri)
+			return issuer + ": " + account, totp.Code(secret, at), err
+		},
 	}, nil
 }
 

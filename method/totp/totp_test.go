@@ -79,7 +79,7 @@ func TestNew(t *testing.T) {
 			t.Errorf("%q: %v", issuer, err)
 		}
 	}
-	for _, issuer := range []string{"", " ", " Example", "a:b", "a\nb", "a\xff", "a\u202eb", strings.Repeat("x", 65), strings.Repeat("x", 1<<20)} {
+	for _, issuer := range []string{"", " ", " Example", "a:b", "a\nb", "a\xff", "a\u202eb", strings.Repeat("x", 65), strings.Repeat("x", 1<<16)} {
 		if _, err := New(issuer); err == nil || !strings.Contains(err.Error(), "choose") || len(err.Error()) > 500 {
 			t.Errorf("%.20q: %v", issuer, err)
 		}
@@ -263,7 +263,7 @@ func TestFinishEnroll(t *testing.T) {
 			t.Errorf("a state of %d bytes: %v", len(state), err)
 		}
 	}
-	for _, code := range []string{"", "287083", "28708", "0287082", "28708٢", "287 082", " 287082"} {
+	for _, code := range []string{"", "287083", "28708", "0287082", "28708٢", "28707<", "287 082", " 287082"} {
 		if _, err := method(t).FinishEnroll(t.Context(), twinlatch.Input{Now: now}, someSecret, answer(code)); !errors.Is(err, twinlatch.ErrWrongCode) {
 			t.Errorf("%q: %v", code, err)
 		}
@@ -334,42 +334,31 @@ func TestSeveralFactors(t *testing.T) {
 	}
 }
 
-// A secret whose codes are the same in two steps of one window: the newest step
-// counts, so that the code is used up for both.
+// Two steps of one window with the same code: the newest counts, so that the
+// code is used up for both.
 func TestSeveralSteps(t *testing.T) {
-	step, secret := twins(t)
-	now := time.Unix((step+1)*30, 0) // the two steps are step and step+2
-	code := answer(Code(secret, time.Unix(step*30, 0)))
-	verify := func(factors ...twinlatch.OpenFactor) twinlatch.Proof {
-		t.Helper()
-		proof, err := method(t).FinishVerify(t.Context(), twinlatch.Input{Now: now, Factors: factors}, nil, code)
-		if err != nil {
-			t.Fatal(err)
+	const step, code = 153567, "468457" // found by search; the other is step+2
+	for _, s := range []int64{step, step + 2} {
+		if got := Code(someSecret, time.Unix(s*30, 0)); got != code {
+			t.Fatalf("step %d: %s", s, got)
 		}
-		return proof
 	}
-	if proof := verify(factor("a", secret, 0)); *proof.Counter != step+2 {
-		t.Errorf("step %d of %d and %d", *proof.Counter, step, step+2)
+	in := func(factors ...twinlatch.OpenFactor) twinlatch.Input {
+		return twinlatch.Input{Now: time.Unix((step+1)*30, 0), Factors: factors}
 	}
-	if proof := verify(factor("a", secret, step+2), factor("b", secret, step+1)); proof.Factor != "b" {
-		t.Error("took a used step, and a fresh one was there")
+	proof, err := method(t).FinishVerify(t.Context(), in(factor("a", someSecret, 0)), nil, answer(code))
+	if err != nil || *proof.Counter != step+2 {
+		t.Errorf("%v, want step %d", err, step+2)
 	}
-	found, err := method(t).FinishEnroll(t.Context(), twinlatch.Input{Now: now}, secret, code)
+	used, fresh := factor("a", someSecret, step+2), factor("b", someSecret, step+1)
+	proof, err = method(t).FinishVerify(t.Context(), in(used, fresh), nil, answer(code))
+	if err != nil || proof.Factor != "b" || *proof.Counter != step+2 {
+		t.Errorf("%v, a proof of %q", err, proof.Factor)
+	}
+	found, err := method(t).FinishEnroll(t.Context(), in(), someSecret, answer(code))
 	if err != nil || found.Counter != step+2 {
-		t.Errorf("enrolled with step %d, %v: the code would be good again", found.Counter, err)
+		t.Errorf("%v, enrolled with step %d: the code would be good again", err, found.Counter)
 	}
-}
-
-// twins finds a secret and a step whose code comes again two steps later.
-func twins(t *testing.T) (step int64, secret []byte) {
-	t.Helper()
-	for step = range int64(20_000_000) {
-		if hotp(sha1.New, someSecret, step, digits) == hotp(sha1.New, someSecret, step+2, digits) {
-			return step, someSecret
-		}
-	}
-	t.Fatal("no twins")
-	return 0, nil
 }
 
 func TestBrokenFactors(t *testing.T) {
