@@ -71,13 +71,11 @@ var rootMayImport = []string{"golang.org/x/crypto/", "golang.org/x/text/"}
 
 // pkg is what go list tells of a package.
 type pkg struct {
-	Dir, ImportPath, Name string
-	GoFiles, IgnoredFiles []string
-	TestGoFiles           []string
-	XTestGoFiles          []string
-	Imports               []string
-	Deps                  []string
-	Standard              bool
+	Dir, ImportPath, Name     string
+	GoFiles, IgnoredGoFiles   []string
+	TestGoFiles, XTestGoFiles []string
+	Imports                   []string
+	Standard                  bool
 }
 
 func (p pkg) path() string {
@@ -197,8 +195,7 @@ func TestSource(t *testing.T) {
 
 // files are all of the package, those for other systems included.
 func (p pkg) files() []string {
-	ignored := slices.DeleteFunc(slices.Clone(p.IgnoredFiles), func(name string) bool { return !strings.HasSuffix(name, ".go") })
-	return slices.Concat(p.GoFiles, ignored, p.TestGoFiles, p.XTestGoFiles)
+	return slices.Concat(p.GoFiles, p.IgnoredGoFiles, p.TestGoFiles, p.XTestGoFiles)
 }
 
 // source is one parsed file.

@@ -3,11 +3,13 @@ package config_test
 import (
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"net"
 	"net/netip"
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -287,6 +289,47 @@ func TestProxies(t *testing.T) {
 		_, err := config.Load(config.Source{Dev: true, Env: []string{"TWINLATCH_PROXIES=" + text}})
 		if err == nil || !strings.Contains(err.Error(), "covers all addresses") {
 			t.Errorf("%q: %v", text, err)
+		}
+	}
+}
+
+// TestProxiesRandomly cuts all addresses into networks: together they are
+// refused, and without one that matters they are a list as any other.
+func TestProxiesRandomly(t *testing.T) {
+	seed := uint64(time.Now().UnixNano())
+	random := rand.New(rand.NewPCG(seed, 0))
+	for range 200 {
+		list := prefixes("0.0.0.0/0")
+		if random.IntN(2) == 0 {
+			list = prefixes("::/0")
+		}
+		for range random.IntN(60) {
+			i := random.IntN(len(list))
+			if p := list[i]; p.Bits() < p.Addr().BitLen() {
+				raw := p.Addr().AsSlice()
+				raw[p.Bits()/8] |= 0x80 >> (p.Bits() % 8)
+				upper, _ := netip.AddrFromSlice(raw)
+				list[i] = netip.PrefixFrom(p.Addr(), p.Bits()+1)
+				list = append(list, netip.PrefixFrom(upper, p.Bits()+1))
+			}
+		}
+		random.Shuffle(len(list), func(i, j int) { list[i], list[j] = list[j], list[i] })
+		accepts := func(list []netip.Prefix) bool {
+			var texts []string
+			for _, p := range list {
+				texts = append(texts, p.String())
+			}
+			_, err := config.Read(config.Source{Env: []string{"TWINLATCH_PROXIES=" + strings.Join(texts, ",")}})
+			return err == nil
+		}
+		if accepts(list) {
+			t.Fatalf("seed %d: accepted %v", seed, list)
+		}
+		i := slices.IndexFunc(list, func(p netip.Prefix) bool {
+			return p.Overlaps(netip.MustParsePrefix("198.51.100.0/24")) || p.Overlaps(netip.MustParsePrefix("2001:db8::/32"))
+		})
+		if rest := slices.Delete(slices.Clone(list), i, i+1); !accepts(rest) {
+			t.Fatalf("seed %d: refused %v", seed, rest)
 		}
 	}
 }

@@ -1,7 +1,6 @@
 package sqlstore_test
 
 import (
-	"path/filepath"
 	"testing"
 
 	"github.com/twinlatch/twinlatch"
@@ -16,7 +15,7 @@ func databases() map[string]func(testing.TB) string {
 		return func(t testing.TB) string { return twinlatchtest.Postgres(t) + more }
 	}
 	return map[string]func(testing.TB) string{
-		"sqlite": twinlatchtest.SQLite,
+		"sqlite":                twinlatchtest.SQLite,
 		"postgres":              postgres(""),
 		"postgres serializable": postgres("&default_transaction_isolation=serializable"),
 		"postgres exec":         postgres("&default_query_exec_mode=exec"), // as behind a pooler
