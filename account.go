@@ -41,8 +41,10 @@ const (
 	maxName  = 100
 )
 
-// CreateAccount makes an account. A bad field is a *FieldError, a login that is
-// taken in its realm ErrExists; both cost the same time.
+// CreateAccount makes an account. A bad field is a *FieldError. A login that is
+// taken in its realm is ErrExists, after the same work as for a new one. With a
+// password, too many from one network are a *LimitError, too many hashes at once
+// ErrBusy.
 func (s *Service) CreateAccount(ctx context.Context, n NewAccount, c Client) (Account, error) {
 	a, err := s.newAccount(n)
 	if err != nil {
@@ -51,7 +53,10 @@ func (s *Service) CreateAccount(ctx context.Context, n NewAccount, c Client) (Ac
 	var password Sealed
 	owned := n.Password.p != nil
 	if owned {
-		if err := CheckPassword(n.Password); err != nil {
+		if err := CheckPassword(n.Password, a.Login, a.DisplayName); err != nil {
+			return Account{}, err
+		}
+		if _, err := s.take(ctx, networkLimits("signup", c.IP, signUps)...); err != nil {
 			return Account{}, err
 		}
 		if password, err = s.sealPassword(ctx, a.ID, n.Password); err != nil {

@@ -2,7 +2,6 @@ package twinlatch
 
 import (
 	"context"
-	"errors"
 	"net/netip"
 	"strconv"
 	"time"
@@ -35,23 +34,33 @@ func network(ip netip.Addr) netip.Prefix {
 	return n
 }
 
-// networkLimits are the budgets of wrong answers of the networks around ip.
-// Unknown addresses share one.
-func networkLimits(name string, ip netip.Addr) []Limit {
+// What one IPv4 address may do in ten minutes.
+const (
+	wrongAnswers = 30
+	signUps      = 100 // each costs a password hash, for anybody
+)
+
+// networkLimits are the budgets of the networks around ip: most for an IPv4
+// address, twice as much for a /64, and twice again for each wider one, because
+// whoever has a wide IPv6 network has many narrow ones. Unknown addresses share
+// one budget.
+func networkLimits(name string, ip netip.Addr, most int) []Limit {
 	ip = canonical(ip)
-	if !ip.IsValid() {
-		return []Limit{{"ip:unknown", name, 30, 10 * time.Minute}}
-	}
-	if ip.Is4() {
-		return []Limit{{"ip:" + ip.String() + "/32", name, 30, 10 * time.Minute}}
+	if !ip.IsValid() || ip.Is4() {
+		scope := "ip:unknown"
+		if ip.IsValid() {
+			scope = "ip:" + network(ip).String()
+		}
+		return []Limit{{scope, name, most, 10 * time.Minute}}
 	}
 	limits := make([]Limit, 0, 3)
-	for _, around := range [...]struct{ bits, most int }{{64, 60}, {56, 120}, {48, 240}} {
-		n, err := ip.Prefix(around.bits)
+	for _, bits := range [...]int{64, 56, 48} {
+		n, err := ip.Prefix(bits)
 		if err != nil {
 			continue
 		}
-		limits = append(limits, Limit{"ip:" + n.String(), name, around.most, 10 * time.Minute})
+		most *= 2
+		limits = append(limits, Limit{"ip:" + n.String(), name, most, 10 * time.Minute})
 	}
 	return limits
 }
@@ -96,7 +105,7 @@ func counters(method string) []string {
 // challenge and says how many tries it has left. A refused guess is given back
 // where it was booked already: it is not judged.
 func (s *Service) count(ctx context.Context, id AccountID, method string, c Client, spend func(Tx) (left int, err error)) (left int, giveBack func(), err error) {
-	giveBack, err = s.take(ctx, networkLimits("code", c.IP)...)
+	giveBack, err = s.take(ctx, networkLimits("code", c.IP, wrongAnswers)...)
 	if err != nil {
 		return 0, nil, err
 	}
@@ -130,6 +139,3 @@ func (s *Service) count(ctx context.Context, id AccountID, method string, c Clie
 	}
 	return left, giveBack, nil
 }
-
-// isLimit reports whether err is about having to wait, not about the answer.
-func isLimit(err error) bool { return errors.Is(err, ErrLimited) || errors.Is(err, ErrBusy) }

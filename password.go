@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -26,9 +27,10 @@ const (
 )
 
 // CheckPassword says with a *FieldError why p may not be chosen: empty, too
-// short, too long, or on a list of common passwords. It asks for no mix of
-// characters (NIST SP 800-63B-4 §3.1.1.2).
-func CheckPassword(p Secret) error {
+// short, too long, on a list of common passwords, or just one of the words about
+// the person (login, name). It asks for no mix of characters (NIST SP 800-63B-4
+// §3.1.1.2).
+func CheckPassword(p Secret, about ...string) error {
 	text := normal(p)
 	n := utf8.RuneCountInString(text)
 	switch {
@@ -38,7 +40,7 @@ func CheckPassword(p Secret) error {
 		return &FieldError{Field: "password", Key: "signup.err.short"}
 	case n > MaxPassword || len(text) > maxPasswordBytes:
 		return &FieldError{Field: "password", Key: "signup.err.long"}
-	case isCommon(text):
+	case isCommon(text), slices.ContainsFunc(about, func(word string) bool { return FoldLogin(word) == FoldLogin(text) }):
 		return &FieldError{Field: "password", Key: "signup.err.common"}
 	}
 	return nil

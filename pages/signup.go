@@ -36,7 +36,7 @@ func (p *Pages) signUp(w http.ResponseWriter, r *http.Request) error {
 	if !isEmail(n.Login) {
 		wrong = append(wrong, &twinlatch.FieldError{Field: "email", Key: "signup.err.email"})
 	}
-	if err := twinlatch.CheckPassword(n.Password); err != nil {
+	if err := twinlatch.CheckPassword(n.Password, n.Login, n.DisplayName); err != nil {
 		wrong = append(wrong, err)
 	}
 	if wrong != nil {
@@ -45,7 +45,7 @@ func (p *Pages) signUp(w http.ResponseWriter, r *http.Request) error {
 	_, err = p.service.CreateAccount(r.Context(), n, p.client(r))
 	var bad *twinlatch.FieldError
 	switch {
-	case errors.As(err, &bad), errors.Is(err, twinlatch.ErrBusy):
+	case errors.As(err, &bad), errors.Is(err, twinlatch.ErrBusy), errors.Is(err, twinlatch.ErrLimited):
 		return p.renderSignUp(w, r, form, []error{err})
 	case err != nil && !errors.Is(err, twinlatch.ErrExists):
 		return err

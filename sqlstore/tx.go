@@ -43,7 +43,11 @@ func within(ctx context.Context, db *sql.DB, opts *sql.TxOptions, fn func(*sql.T
 	if err := fn(t); err != nil {
 		return err
 	}
-	return wrap(t.Commit())
+	err = t.Commit()
+	if errors.Is(err, sql.ErrTxDone) && ctx.Err() != nil { // it was rolled back because of that
+		err = ctx.Err()
+	}
+	return wrap(err)
 }
 
 // retry runs fn again while it loses conflicts, after random waits that grow.
