@@ -32,6 +32,6 @@ func (t *tx) ReplaceBackupCodes(salt []byte, digests [][]byte, now time.Time) er
 // UseBackupCode implements twinlatch.Tx.
 func (t *tx) UseBackupCode(digest []byte, now time.Time) error {
 	return t.must(twinlatch.ErrWrongCode, `
-		UPDATE backup_codes SET used_at = $3 WHERE $1 = $1 AND digest = $2 AND used_at IS NULL`,
+		UPDATE backup_codes SET used_at = $3 WHERE account_id = $1 AND digest = $2 AND used_at IS NULL`,
 		t.id, blob(digest), millis(now))
 }

@@ -48,7 +48,7 @@ func TestNothingAcknowledgedIsLostByKill(t *testing.T) {
 	dir := t.TempDir()
 	var all []*victim
 	for round := range crashRounds {
-		base, kill := startToKill(t, dir)
+		base, kill := startServer(t, dir)
 		var people sync.WaitGroup
 		for i := range crashPeople {
 			v := &victim{server: base, email: fmt.Sprintf("p%d.%d@example.com", round, i)}
@@ -69,7 +69,7 @@ func TestNothingAcknowledgedIsLostByKill(t *testing.T) {
 		kill()
 		<-lived
 
-		base, kill = startToKill(t, dir)
+		base, kill = startServer(t, dir)
 		for _, v := range all[len(all)-crashPeople:] {
 			v.server = base
 			v.check(t)
@@ -79,14 +79,14 @@ func TestNothingAcknowledgedIsLostByKill(t *testing.T) {
 	checkTrail(t, dir, all)
 }
 
-// startToKill starts the program and gives back how to kill it without warning.
-func startToKill(t *testing.T, dir string) (base string, kill func()) {
+// startServer starts the program and gives back how to kill it without warning.
+func startServer(t *testing.T, dir string, args ...string) (base string, kill func()) {
 	t.Helper()
 	program, err := exec.LookPath("twinlatch") // this test's own binary, see TestMain
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command(program, "serve", "--dev", "--listen", "127.0.0.1:0")
+	cmd := exec.Command(program, append([]string{"serve", "--dev", "--listen", "127.0.0.1:0"}, args...)...)
 	cmd.Dir = dir
 	stdout, err := cmd.StdoutPipe()
 	if err != nil {
