@@ -1,0 +1,171 @@
+package twinlatch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Answer judges the answer to the session's open verification. When it is right
+// then, in one transaction, the challenge is consumed, the factor's counter
+// advanced, the session verified for c.IP under a new Token and the event
+// written. The old Token is dead.
+//
+// When none is open and the method asked first needs nothing sent, it is asked
+// first. Otherwise that is ErrExpired.
+//
+// A *FieldError costs no try. A wrong answer is a *WrongCodeError; one that was
+// used before is the same with ErrReplayed inside. *LimitError: nothing was
+// judged. ErrUnknownAddress: a verification from nowhere would not hold.
+func (s *Service) Answer(ctx context.Context, who Known, ans Answer, c Client) (Token, error) {
+	if !canonical(c.IP).IsValid() {
+		return Token{}, ErrUnknownAddress
+	}
+	open, k, err := s.asked(ctx, who)
+	if errors.Is(err, ErrNotFound) {
+		open, k, err = s.askAgain(ctx, who, c)
+	}
+	if err != nil {
+		return Token{}, err
+	}
+	method := s.methods[open.Kind]
+	if method == nil {
+		return Token{}, ErrExpired
+	}
+	if ans, err = method.Parse(ans); err != nil {
+		return Token{}, err
+	}
+	id := who.Account().ID
+	left, giveBack, err := s.count(ctx, id, string(open.Kind), c, func(tx Tx) (int, error) {
+		return tx.Spend(open.ID, open.Session, s.now())
+	})
+	if err != nil {
+		return Token{}, err
+	}
+	proof, name, err := s.judge(ctx, who, open, k.State, ans)
+	if errors.Is(err, ErrWrongCode) {
+		return Token{}, s.wrong(ctx, id, c, EventWrongCode, open.Kind, &WrongCodeError{ErrWrongCode, left})
+	}
+	if err != nil {
+		return Token{}, err
+	}
+	token, err := s.settle(ctx, who, c, method.Describe().AMR, counters(string(open.Kind)), func(tx Tx, now time.Time) error {
+		if err := tx.Consume(open.ID, open.Session, now); err != nil {
+			return err
+		}
+		if err := prove(tx, proof, now); err != nil {
+			return err
+		}
+		more := about(open.Kind, name)
+		more["reason"] = string(who.reason)
+		return s.record(tx, id, self, c, EventVerified, more)
+	})
+	if errors.Is(err, ErrReplayed) {
+		return Token{}, s.wrong(ctx, id, c, EventReplayed, open.Kind, &WrongCodeError{ErrReplayed, left})
+	}
+	if err != nil {
+		return Token{}, err
+	}
+	giveBack()
+	return token, nil
+}
+
+func (s *Service) askAgain(ctx context.Context, who Known, c Client) (Challenge, kept, error) {
+	ways, err := s.Ways(ctx, who)
+	switch {
+	case err != nil:
+		return Challenge{}, kept{}, err
+	case len(ways.Factors) == 0:
+		return Challenge{}, kept{}, ErrTwoStepOff
+	case s.methods[ways.Factors[0].Kind].Describe().Sends:
+		return Challenge{}, kept{}, ErrExpired
+	}
+	return s.ask(ctx, who, "", c)
+}
+
+// judge hands the answer to its method, with no transaction open.
+func (s *Service) judge(ctx context.Context, who Known, open Challenge, state []byte, ans Answer) (p Proof, name string, err error) {
+	var in Input
+	err = s.cfg.Store.View(ctx, who.Account().ID, func(v View) error {
+		stored, err := v.Factors()
+		if err != nil {
+			return err
+		}
+		candidates := ofKind(stored, open.Kind)
+		if open.Factor != "" {
+			candidates = only(candidates, open.Factor)
+		}
+		if len(candidates) == 0 { // removed meanwhile
+			return ErrExpired
+		}
+		in, err = s.input(who.Account(), candidates)
+		return err
+	})
+	if err != nil {
+		return Proof{}, "", err
+	}
+	if p, err = s.methods[open.Kind].FinishVerify(ctx, in, state, ans); err != nil {
+		return Proof{}, "", err
+	}
+	for _, f := range in.Factors {
+		if f.ID == p.Factor {
+			return p, f.Name, nil
+		}
+	}
+	return Proof{}, "", fmt.Errorf("method %q proved a factor that it was not asked for", open.Kind)
+}
+
+func only(stored []StoredFactor, id FactorID) []StoredFactor {
+	for _, f := range stored {
+		if f.ID == id {
+			return []StoredFactor{f}
+		}
+	}
+	return nil
+}
+
+// prove makes the proof count once.
+func prove(tx Tx, p Proof, now time.Time) error {
+	if p.Counter == nil {
+		return tx.Used(p.Factor, now)
+	}
+	return tx.Advance(p.Factor, *p.Counter, now)
+}
+
+// settle verifies the session of who in one transaction with what consume does.
+func (s *Service) settle(ctx context.Context, who Known, c Client, amr, forgive []string, consume func(Tx, time.Time) error) (Token, error) {
+	return s.renew(ctx, who, func(tx Tx, row *SessionRow, now time.Time) error {
+		if err := consume(tx, now); err != nil {
+			return err
+		}
+		row.Session.verified(c.IP, now, s.cfg.Policy)
+		row.Session.AMR, row.Session.Recovered = amr, amr == nil
+		if err := tx.EndChallenges(row.Session.ID, Verify, now); err != nil {
+			return err
+		}
+		if err := tx.Forgive(forgive...); err != nil {
+			return err
+		}
+		return tx.PutNetwork(network(c.IP), now)
+	})
+}
+
+// wrong writes the event of a wrong answer and returns cause. The answer is
+// refused also when the event cannot be written.
+func (s *Service) wrong(ctx context.Context, id AccountID, c Client, t EventType, k Kind, cause error) error {
+	err := s.cfg.Store.Tx(ctx, id, func(tx Tx) error {
+		if err := tx.Lock(); err != nil {
+			return err
+		}
+		var more map[string]string
+		if k != "" {
+			more = map[string]string{"kind": string(k)}
+		}
+		return s.record(tx, id, self, c, t, more)
+	})
+	if err != nil {
+		s.cfg.Log.WarnContext(ctx, "wrong answer not in the trail", "account", id, "error", err)
+	}
+	return cause
+}

@@ -1,0 +1,177 @@
+package twinlatch
+
+import (
+	"context"
+	"crypto/subtle"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"runtime"
+	"strings"
+	"time"
+
+	"golang.org/x/crypto/argon2"
+)
+
+// Hashing says how passwords are hashed: argon2id (RFC 9106), and how many at
+// a time, because each takes Memory. Zero fields mean DefaultHashing.
+type Hashing struct {
+	Memory   uint32        // KiB
+	Passes   uint32        // over the memory
+	Lanes    uint8         // computed in parallel
+	Parallel int           // hashes at the same time in this process
+	Queue    int           // callers that may wait for their turn
+	Wait     time.Duration // and how long, before ErrBusy
+}
+
+// DefaultHashing is the second recommended option of RFC 9106 §4, at most
+// 512 MiB at a time.
+func DefaultHashing() Hashing {
+	parallel := max(1, min(runtime.GOMAXPROCS(0), 8))
+	return Hashing{Memory: 64 << 10, Passes: 3, Lanes: 4, Parallel: parallel, Queue: 4 * parallel, Wait: 2 * time.Second}
+}
+
+func (h Hashing) withDefaults() Hashing {
+	d := DefaultHashing()
+	if h.Memory == 0 {
+		h.Memory = d.Memory
+	}
+	if h.Passes == 0 {
+		h.Passes = d.Passes
+	}
+	if h.Lanes == 0 {
+		h.Lanes = d.Lanes
+	}
+	if h.Parallel == 0 {
+		h.Parallel = d.Parallel
+	}
+	if h.Queue == 0 {
+		h.Queue = 4 * h.Parallel
+	}
+	if h.Wait == 0 {
+		h.Wait = d.Wait
+	}
+	return h
+}
+
+func (h Hashing) validate() error {
+	if h.Parallel < 0 || h.Queue < 0 || h.Wait < 0 {
+		return errors.New("hashing: Parallel, Queue and Wait must not be negative")
+	}
+	if h.Memory > maxMemory || h.Passes > maxPasses || h.Lanes > maxLanes || h.Memory < 8*uint32(h.Lanes) {
+		return fmt.Errorf("hashing: Memory must be 8 × Lanes to %d KiB, Passes at most %d, Lanes at most %d", maxMemory, maxPasses, maxLanes)
+	}
+	return nil
+}
+
+// More than this is not believed of a stored hash: somebody who can write the
+// database must not be able to stop the server with one row.
+const (
+	maxMemory = 1 << 20
+	maxPasses = 10
+	maxLanes  = 16
+)
+
+const (
+	saltBytes = 16
+	hashBytes = 32
+)
+
+// hasher runs argon2id with bounded concurrency.
+type hasher struct {
+	cost  Hashing
+	queue chan struct{} // running or waiting
+	slots chan struct{} // running
+}
+
+func newHasher(cost Hashing) *hasher {
+	return &hasher{
+		cost:  cost,
+		queue: make(chan struct{}, cost.Parallel+cost.Queue),
+		slots: make(chan struct{}, cost.Parallel),
+	}
+}
+
+// do runs fn when it is its turn. ErrBusy: too many are waiting, or for too long.
+func (h *hasher) do(ctx context.Context, fn func()) error {
+	select {
+	case h.queue <- struct{}{}:
+		defer func() { <-h.queue }()
+	default:
+		return ErrBusy
+	}
+	wait := time.NewTimer(h.cost.Wait)
+	defer wait.Stop()
+	select {
+	case h.slots <- struct{}{}:
+		defer func() { <-h.slots }()
+	case <-wait.C:
+		return ErrBusy
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	fn()
+	return nil
+}
+
+// hash makes a PHC string ("$argon2id$v=19$m=…,t=…,p=…$salt$hash") of a password.
+func (h *hasher) hash(ctx context.Context, rand io.Reader, password string) (string, error) {
+	p := phc{memory: h.cost.Memory, passes: h.cost.Passes, lanes: h.cost.Lanes, salt: make([]byte, saltBytes)}
+	if _, err := io.ReadFull(rand, p.salt); err != nil {
+		return "", err
+	}
+	err := h.do(ctx, func() { p.sum = p.of(password) })
+	return p.String(), err
+}
+
+// matches compares a password with a PHC string. weak means that the string was
+// made with other costs than today's and should be made anew.
+func (h *hasher) matches(ctx context.Context, stored, password string) (ok, weak bool, err error) {
+	p, err := parsePHC(stored)
+	if err != nil {
+		return false, false, err
+	}
+	err = h.do(ctx, func() { ok = subtle.ConstantTimeCompare(p.of(password), p.sum) == 1 })
+	weak = p.memory != h.cost.Memory || p.passes != h.cost.Passes || p.lanes != h.cost.Lanes
+	return ok, weak, err
+}
+
+type phc struct {
+	memory, passes uint32
+	lanes          uint8
+	salt, sum      []byte
+}
+
+func (p phc) of(password string) []byte {
+	return argon2.IDKey([]byte(password), p.salt, p.passes, p.memory, p.lanes, hashBytes)
+}
+
+func (p phc) String() string {
+	b64 := base64.RawStdEncoding
+	return fmt.Sprintf("$argon2id$v=%d$m=%d,t=%d,p=%d$%s$%s", argon2.Version, p.memory, p.passes, p.lanes,
+		b64.EncodeToString(p.salt), b64.EncodeToString(p.sum))
+}
+
+var errBadHash = errors.New("stored password hash is not readable")
+
+func parsePHC(s string) (phc, error) {
+	parts := strings.Split(s, "$")
+	if len(parts) != 6 || parts[0] != "" || parts[1] != "argon2id" || parts[2] != fmt.Sprintf("v=%d", argon2.Version) {
+		return phc{}, errBadHash
+	}
+	var p phc
+	if n, err := fmt.Sscanf(parts[3], "m=%d,t=%d,p=%d", &p.memory, &p.passes, &p.lanes); n != 3 || err != nil {
+		return phc{}, errBadHash
+	}
+	if p.memory > maxMemory || p.passes > maxPasses || p.lanes > maxLanes || p.passes == 0 || p.lanes == 0 || p.memory < 8*uint32(p.lanes) {
+		return phc{}, errBadHash
+	}
+	var err1, err2 error
+	p.salt, err1 = base64.RawStdEncoding.Strict().DecodeString(parts[4])
+	p.sum, err2 = base64.RawStdEncoding.Strict().DecodeString(parts[5])
+	if err1 != nil || err2 != nil || len(p.salt) < 8 || len(p.sum) != hashBytes || p.String() != s {
+		return phc{}, errBadHash
+	}
+	return p, nil
+}
