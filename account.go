@@ -123,11 +123,20 @@ func (s *Service) Account(ctx context.Context, id AccountID) (a Account, err err
 
 // FindAccount finds an account by its login. Absent: ErrNotFound.
 func (s *Service) FindAccount(ctx context.Context, realm, login string) (Account, error) {
-	id, err := s.cfg.Store.AccountByLogin(ctx, realm, FoldLogin(login))
+	id, err := s.find(ctx, realm, FoldLogin(login))
 	if err != nil {
 		return Account{}, err
 	}
 	return s.Account(ctx, id)
+}
+
+// find asks the store only for logins that an account can have: databases
+// differ in what they say about others.
+func (s *Service) find(ctx context.Context, realm, login string) (AccountID, error) {
+	if len(login) > maxLogin || !isLine(login) {
+		return "", ErrNotFound
+	}
+	return s.cfg.Store.AccountByLogin(ctx, realm, login)
 }
 
 // isLine reports whether text is one line of valid UTF-8 without characters

@@ -109,12 +109,18 @@ func (e Event) link(prev []byte) []byte {
 	return h.Sum(nil)
 }
 
+// maxDetail is how much one value of Detail.More may hold, in bytes.
+const maxDetail = 1000
+
 // record appends an event to the account's chain, inside the caller's
 // transaction and after its Lock.
 func (s *Service) record(tx Tx, id AccountID, actor string, c Client, t EventType, more map[string]string) error {
 	seq, hash, err := tx.Head()
 	if err != nil {
 		return err
+	}
+	for k, v := range more {
+		more[k] = clip(v, maxDetail)
 	}
 	e, err := Event{
 		Account: id, At: s.now(), Type: t, Actor: actor,

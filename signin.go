@@ -17,7 +17,7 @@ func (s *Service) SignIn(ctx context.Context, realm, login string, password Secr
 	if err != nil {
 		return Decision{}, Token{}, err
 	}
-	id, err := s.cfg.Store.AccountByLogin(ctx, realm, login)
+	id, err := s.find(ctx, realm, login)
 	if errors.Is(err, ErrNotFound) {
 		id, err = nobody, nil
 	}

@@ -110,15 +110,15 @@ type Tx interface {
 	Lock() error
 
 	InsertAccount(a Account) error // ErrExists: the login is taken in its realm
-	SetPreferred(f FactorID) error
+	SetPreferred(f FactorID) error // empty: the oldest; ErrNotFound
 	PutPassword(hash Sealed, now time.Time) error
 
-	InsertFactor(f StoredFactor) error // ErrExists: the same thing is enrolled already
-	RenameFactor(f FactorID, name string) error
+	InsertFactor(f StoredFactor) error                      // ErrExists: the same thing is enrolled already
+	RenameFactor(f FactorID, name string) error             // ErrNotFound
 	DeleteFactor(f FactorID) error                          // with its challenges; ErrNotFound
-	DeleteAll() error                                       // all factors, backup codes, tries and challenges
+	DeleteAll() error                                       // all factors, backup codes, tries and open verifications
 	Advance(f FactorID, counter int64, now time.Time) error // guard; ErrReplayed
-	Used(f FactorID, now time.Time) error                   // a proof without a counter
+	Used(f FactorID, now time.Time) error                   // a proof without a counter; ErrNotFound
 
 	// InsertChallenge ends the session's other ones of the purpose that have
 	// tries left. One without tries is left alone: an answer that was counted
@@ -145,7 +145,7 @@ type Tx interface {
 	ReplaceBackupCodes(salt []byte, digests [][]byte, now time.Time) error // none: deletes
 	UseBackupCode(digest []byte, now time.Time) error                      // guard; ErrWrongCode
 
-	PutNetwork(network netip.Prefix, now time.Time) error
+	PutNetwork(network netip.Prefix, now time.Time) error            // an invalid one is not kept
 	Try(name string, t Throttle, now time.Time) (run int, err error) // guard; *LimitError
 	Forgive(names ...string) error                                   // after a success
 

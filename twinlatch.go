@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -107,9 +108,15 @@ func (s *Service) Sweep(ctx context.Context) error {
 
 const maxUserAgent = 256
 
-// clip makes text from outside fit to be kept: valid UTF-8 of at most n bytes.
+// clip makes text from outside fit to be kept: valid UTF-8 without control
+// characters, of at most n bytes.
 func clip(text string, n int) string {
-	text = strings.ToValidUTF8(text, "")
+	text = strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return -1
+		}
+		return r
+	}, strings.ToValidUTF8(text, ""))
 	if len(text) <= n {
 		return text
 	}

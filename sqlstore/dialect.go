@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -24,6 +25,7 @@ import (
 
 const (
 	busyTimeout    = 10 * time.Second // how long SQLite waits for another process
+	sqliteBusy     = 5                // SQLITE_BUSY
 	connectTimeout = 10 * time.Second
 	poolSize       = 20 // connections to PostgreSQL, per process
 )
@@ -46,13 +48,13 @@ func openSQLite(ctx context.Context, path string) (_ *Store, err error) {
 	}()
 	// A connection that reads first and writes later would fail with
 	// SQLITE_BUSY at once, so write transactions begin as such (_txlock).
-	if s.write, err = sqliteHandle(path, 1, "&_txlock=immediate"); err != nil {
+	if s.write, err = sqliteHandle(ctx, path, 1, "&_txlock=immediate"); err != nil {
 		return nil, err
 	}
 	if err := migrate(ctx, s.write, goose.DialectSQLite3); err != nil {
 		return nil, err
 	}
-	if s.read, err = sqliteHandle(path, max(4, 2*runtime.GOMAXPROCS(0)), "&_pragma=query_only(1)"); err != nil {
+	if s.read, err = sqliteHandle(ctx, path, max(4, 2*runtime.GOMAXPROCS(0)), "&_pragma=query_only(1)"); err != nil {
 		return nil, err
 	}
 	if err := errors.Join(checkPragmas(ctx, s.write, "0"), checkPragmas(ctx, s.read, "1")); err != nil {
@@ -83,7 +85,7 @@ func createFile(path string) error {
 	return f.Close()
 }
 
-func sqliteHandle(path string, conns int, more string) (*sql.DB, error) {
+func sqliteHandle(ctx context.Context, path string, conns int, more string) (*sql.DB, error) {
 	dsn := "file:" + (&url.URL{Path: path}).EscapedPath() +
 		fmt.Sprintf("?_pragma=busy_timeout(%d)", busyTimeout.Milliseconds()) +
 		"&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=foreign_keys(1)" + more
@@ -94,7 +96,19 @@ func sqliteHandle(path string, conns int, more string) (*sql.DB, error) {
 	db := sql.OpenDB(connector)
 	db.SetMaxOpenConns(conns)
 	db.SetMaxIdleConns(conns)
-	return db, nil
+	// Of several starters that turn a new file to WAL at once, those that lose
+	// are told so without waiting.
+	err = db.PingContext(ctx)
+	for end := time.Now().Add(busyTimeout); busy(err) && time.Now().Before(end); {
+		time.Sleep(time.Millisecond)
+		err = db.PingContext(ctx)
+	}
+	return db, err
+}
+
+func busy(err error) bool {
+	var e *sqlite.Error
+	return errors.As(err, &e) && e.Code()&0xFF == sqliteBusy
 }
 
 // checkPragmas asks whether the settings really hold: WAL, for instance, is
@@ -157,7 +171,9 @@ func openPostgres(ctx context.Context, database string) (_ *Store, err error) {
 		return nil, err
 	}
 	// A table as lock and not an advisory lock, which poolers break.
-	locker, err := lock.NewPostgresTableLocker(lock.WithTableLockTimeout(200*time.Millisecond, 1500))
+	locker, err := lock.NewPostgresTableLocker(
+		lock.WithTableLockTimeout(200*time.Millisecond, 1500), // five minutes
+		lock.WithTableLogger(slog.New(slog.DiscardHandler)))
 	if err != nil {
 		return nil, err
 	}

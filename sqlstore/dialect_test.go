@@ -170,6 +170,38 @@ func TestDeadlockIsRunAgain(t *testing.T) {
 	}
 }
 
+// Sweep waits for a session that is renewed just now, and then leaves it.
+func TestSweepLeavesWhatIsRenewed(t *testing.T) {
+	s := open(t, twinlatchtest.Postgres(t))
+	signedIn(t, s, "ann")
+	row, err := s.Session(t.Context(), "ann", "session")
+	if err != nil {
+		t.Fatal(err)
+	}
+	late := row.Session.ExpiresAt
+	row.Session.ExpiresAt = late.Add(time.Hour)
+	swept := make(chan error, 1)
+	err = s.Tx(t.Context(), "ann", func(tx twinlatch.Tx) error {
+		if err := tx.UpdateSession(row.Session, row.SecretHash, row.SecretHash); err != nil {
+			return err
+		}
+		go func() { swept <- s.Sweep(t.Context(), late, late) }()
+		db, _ := s.Handles()
+		for waiting := 0; waiting == 0; { // until Sweep waits for us
+			if err := db.QueryRowContext(t.Context(), `SELECT COUNT(*) FROM pg_locks WHERE NOT granted`).Scan(&waiting); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err := errors.Join(err, <-swept); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Session(t.Context(), "ann", "session"); err != nil {
+		t.Errorf("renewed session: %v", err)
+	}
+}
+
 func TestConflictsEndWithTheContext(t *testing.T) {
 	s := open(t, twinlatchtest.SQLite(t))
 	ctx, cancel := context.WithCancel(t.Context())

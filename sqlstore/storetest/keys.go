@@ -40,8 +40,10 @@ func (s *suite) starters(t *testing.T) {
 	race(t, callers, nil, func(int) error { return s.store.CheckKeys(t.Context(), checks) })
 }
 
-// otherStarters have a key of their own each: whoever is first decides.
+// otherStarters have a key of their own each: whoever is first decides, also on
+// a store that was opened before.
 func (s *suite) otherStarters(t *testing.T) {
+	race(t, callers, nil, func(int) error { return s.store.CheckKeys(t.Context(), nil) })
 	race(t, 1, twinlatch.ErrWrongKeys, func(caller int) error {
 		return s.store.CheckKeys(t.Context(), map[string][]byte{fmt.Sprint("k", caller): {1}})
 	})

@@ -41,6 +41,13 @@ func (s *suite) limit(t *testing.T) {
 	is(t, take(higher, now), nil)
 	until(t, take(higher, now), end)
 
+	// The window begins with its first take, not with its last.
+	spread := l
+	spread.Scope, spread.Most = "ip:"+s.id(), 2
+	is(t, take(spread, now), nil)
+	is(t, take(spread, end.Add(-time.Minute)), nil)
+	until(t, take(spread, end.Add(-time.Minute)), end)
+
 	// A new window begins with the first take after the old one.
 	late := end.Add(time.Minute)
 	race(t, 10, twinlatch.ErrLimited, func(int) error { return take(l, late) })
