@@ -114,6 +114,9 @@ func FoldLogin(login string) string {
 
 // Account finds an account, also a disabled one. Absent: ErrNotFound.
 func (s *Service) Account(ctx context.Context, id AccountID) (a Account, err error) {
+	if !isID(string(id)) {
+		return Account{}, ErrNotFound
+	}
 	err = s.cfg.Store.View(ctx, id, func(v View) (err error) {
 		a, err = v.Account()
 		return err

@@ -21,6 +21,7 @@ type Decision struct {
 type facts struct {
 	row    SessionRow
 	ip     netip.Addr
+	step   Step
 	reason Reason
 }
 
@@ -28,8 +29,12 @@ type facts struct {
 type Known struct{ *facts }
 
 // Passed is someone after both steps, or after the first while two-step
-// verification is off. The zero Passed is nobody and may do nothing.
-type Passed struct{ *facts }
+// verification is off. The zero Passed is nobody and may do nothing. The empty
+// field keeps its type apart from Known, so that Passed(known) does not compile.
+type Passed struct {
+	_ struct{}
+	*facts
+}
 
 // Known is who did the first step; false when that has to be done first.
 func (d Decision) Known() (Known, bool) {
@@ -38,15 +43,15 @@ func (d Decision) Known() (Known, bool) {
 
 // Passed is who may go on; false in every other case.
 func (d Decision) Passed() (Passed, bool) {
-	if d.facts == nil || d.Step != Pass {
+	if d.facts == nil || d.Step != Pass || d.facts.step != Pass {
 		return Passed{}, false
 	}
-	return Passed{d.facts}, true
+	return Passed{facts: d.facts}, true
 }
 
 // Known is the same person for the functions of the second step, which also
 // give the fresh proof that changes need.
-func (p Passed) Known() Known { return Known(p) }
+func (p Passed) Known() Known { return Known{p.facts} }
 
 // Account is whose session it is, as of the check.
 func (f *facts) Account() Account {
@@ -76,13 +81,20 @@ func (f *facts) Reason() Reason {
 // the event. A Passed changes its own account, most of it with a fresh proof
 // only (ErrNotFresh, see Policy.FreshFor) and some of it not after a backup code
 // (ErrRecovered). OnBehalf is an application's or operator's right.
+//
+// Which of the two it is, is asked by methods and not of the type: a pointer to
+// a Passed and a struct around one are no more than a Passed.
 type Authority interface {
 	authority() (id AccountID, actor string)
+	own() (who Passed, ok bool) // the session that acts; false: OnBehalf
+	why() string                // kept in the event
 }
 
 const self = "self"
 
 func (p Passed) authority() (AccountID, string) { return p.Account().ID, self }
+func (p Passed) own() (Passed, bool)            { return p, true }
+func (p Passed) why() string                    { return "" }
 
 type onBehalf struct {
 	id            AccountID
@@ -95,58 +107,56 @@ type onBehalf struct {
 func OnBehalf(id AccountID, actor, reason string) Authority { return onBehalf{id, actor, reason} }
 
 func (o onBehalf) authority() (AccountID, string) { return o.id, o.actor }
+func (o onBehalf) own() (Passed, bool)            { return Passed{}, false }
+func (o onBehalf) why() string                    { return o.reason }
 
 // allowed asks, of the state inside the transaction, whether by may make a
 // change. What was true when the request came in may not be any more: the
 // session may have ended, or have to verify again.
 func (s *Service) allowed(v View, by Authority, c change) error {
-	p, own := by.(Passed)
+	p, own := by.own()
 	if !own {
 		return nil
 	}
-	row, err := current(v, p.facts)
+	row, step, err := s.current(v, p.facts)
 	if err != nil {
 		return err
 	}
-	now := s.now()
-	switch step, _ := s.cfg.Policy.Decide(row.Account, row.Session, now, p.ip); step {
-	case Pass:
-		return s.cfg.Policy.allow(c, row.Account, row.Session, now)
-	case NeedSecondStep:
+	if step != Pass {
 		return ErrNotFresh
-	default:
-		return ErrNoSession
 	}
+	return s.cfg.Policy.allow(c, row.Account, row.Session, s.now())
 }
 
-// current reads the session of f again. ErrNoSession: it has ended, or its
-// token was replaced by a newer one.
-func current(v View, f *facts) (SessionRow, error) {
+// current reads the session of f again and says what it has to do next: pass,
+// or the second step. ErrNoSession: it has ended, or its token was replaced by a
+// newer one.
+func (s *Service) current(v View, f *facts) (SessionRow, Step, error) {
 	if f == nil {
-		return SessionRow{}, ErrNoSession
+		return SessionRow{}, NeedFirstStep, ErrNoSession
 	}
 	row, err := v.Session(f.row.Session.ID)
 	if errors.Is(err, ErrNotFound) {
-		return SessionRow{}, ErrNoSession
+		err = ErrNoSession
 	}
 	if err != nil {
-		return SessionRow{}, err
+		return SessionRow{}, NeedFirstStep, err
 	}
-	if subtle.ConstantTimeCompare(row.SecretHash, f.row.SecretHash) != 1 {
-		return SessionRow{}, ErrNoSession
+	step, _ := s.cfg.Policy.Decide(row.Account, row.Session, s.now(), f.ip)
+	if step == NeedFirstStep || subtle.ConstantTimeCompare(row.SecretHash, f.row.SecretHash) != 1 {
+		return SessionRow{}, NeedFirstStep, ErrNoSession
 	}
-	return row, nil
+	return row, step, nil
 }
 
 // withReason adds the reason of an OnBehalf to what an event tells.
 func withReason(by Authority, more map[string]string) map[string]string {
-	o, ok := by.(onBehalf)
-	if !ok || o.reason == "" {
+	if by.why() == "" {
 		return more
 	}
 	if more == nil {
 		more = map[string]string{}
 	}
-	more["why"] = clip(o.reason, 500)
+	more["why"] = clip(by.why(), 500)
 	return more
 }

@@ -133,6 +133,10 @@ func (s *Service) NewBackupCodes(ctx context.Context, by Authority, c Client) ([
 		if err := tx.ReplaceBackupCodes(salt, digests, s.now()); err != nil {
 			return err
 		}
+		// New codes lift the pause that wrong ones put on the old.
+		if err := tx.Forgive(counters("backup")...); err != nil {
+			return err
+		}
 		return s.record(tx, id, actor, c, EventBackupCodesMade, withReason(by, nil))
 	})
 	if err != nil {
@@ -172,7 +176,7 @@ func (s *Service) Recover(ctx context.Context, who Known, code Secret, c Client)
 	id := who.Account().ID
 	var salt []byte
 	err = s.cfg.Store.View(ctx, id, func(v View) error {
-		row, err := current(v, who.facts)
+		row, _, err := s.current(v, who.facts)
 		if err != nil {
 			return err
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"log/slog"
 	"time"
 )
 
@@ -18,6 +19,11 @@ type Challenge struct {
 	Prompt    Prompt
 	TriesLeft int
 	ExpiresAt time.Time
+}
+
+// LogValue keeps the prompt out of logs that are JSON, which shows Prompts.
+func (c Challenge) LogValue() slog.Value {
+	return slog.GroupValue(slog.String("id", string(c.ID)), slog.String("purpose", string(c.Purpose)), slog.String("kind", string(c.Kind)))
 }
 
 // Purpose is what a right answer to a Challenge does.
@@ -77,7 +83,7 @@ type Ways struct {
 func (s *Service) Ways(ctx context.Context, who Known) (Ways, error) {
 	var w Ways
 	err := s.cfg.Store.View(ctx, who.Account().ID, func(v View) error {
-		row, err := current(v, who.facts)
+		row, _, err := s.current(v, who.facts)
 		if err != nil {
 			return err
 		}
@@ -144,7 +150,7 @@ func (s *Service) ask(ctx context.Context, who Known, f FactorID, c Client) (Cha
 		if err := tx.Lock(); err != nil {
 			return err
 		}
-		row, err := current(tx, who.facts)
+		row, _, err := s.current(tx, who.facts)
 		if err != nil {
 			return err
 		}
@@ -189,7 +195,7 @@ func (s *Service) question(ctx context.Context, who Known, f FactorID) (question
 	var q question
 	id := who.Account().ID
 	err := s.cfg.Store.View(ctx, id, func(v View) error {
-		row, err := current(v, who.facts)
+		row, _, err := s.current(v, who.facts)
 		if err != nil {
 			return err
 		}
@@ -238,7 +244,7 @@ func (s *Service) Asked(ctx context.Context, who Known) (Challenge, error) {
 
 func (s *Service) asked(ctx context.Context, who Known) (ch Challenge, k kept, err error) {
 	err = s.cfg.Store.View(ctx, who.Account().ID, func(v View) error {
-		row, err := current(v, who.facts)
+		row, _, err := s.current(v, who.facts)
 		if err != nil {
 			return err
 		}

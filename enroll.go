@@ -10,6 +10,10 @@ import (
 // maxFactors is how many factors an account may have.
 const maxFactors = 20
 
+func errTooMany() error {
+	return &FieldError{Field: "name", Key: "err.factors", Args: map[string]string{"n": itoa(maxFactors)}}
+}
+
 // BeginEnroll starts adding a factor of kind k. Fields are the method's
 // EnrollFields, and "name": what the person calls the new factor (optional).
 // Nothing is enrolled until FinishEnroll. ErrNotFound: no such method.
@@ -41,7 +45,7 @@ func (s *Service) BeginEnroll(ctx context.Context, by Authority, k Kind, fields 
 			return err
 		}
 		if len(stored) >= maxFactors {
-			return &FieldError{Field: "name", Key: "err.factors", Args: map[string]string{"n": itoa(maxFactors)}}
+			return errTooMany()
 		}
 		in, err = s.input(a, ofKind(stored, k))
 		return err
@@ -83,6 +87,9 @@ func (s *Service) enrollment(ctx context.Context, by Authority, c ChallengeID, k
 		if err := s.allowed(v, by, kind); err != nil {
 			return err
 		}
+		if !isID(string(c)) {
+			return ErrNotFound
+		}
 		stored, err := v.Challenge(c, sessionOf(by))
 		if err != nil {
 			return err
@@ -105,7 +112,7 @@ func (s *Service) enrollment(ctx context.Context, by Authority, c ChallengeID, k
 // ErrExists: the very same thing is enrolled already. A *FieldError costs no
 // try; a wrong answer is a *WrongCodeError.
 func (s *Service) FinishEnroll(ctx context.Context, by Authority, c ChallengeID, ans Answer, cl Client) (Factor, Token, error) {
-	passed, own := by.(Passed)
+	passed, own := by.own()
 	if own && !canonical(cl.IP).IsValid() {
 		return Factor{}, Token{}, ErrUnknownAddress
 	}
@@ -202,6 +209,9 @@ func (s *Service) insertFactor(tx Tx, id AccountID, actor string, f StoredFactor
 	before, err := tx.Factors()
 	if err != nil {
 		return err
+	}
+	if len(before) >= maxFactors { // enrolled meanwhile
+		return errTooMany()
 	}
 	if err := tx.InsertFactor(f); err != nil {
 		return err

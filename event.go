@@ -182,11 +182,13 @@ func (s *Service) VerifyEvents(ctx context.Context, id AccountID) error {
 	})
 }
 
-// detailFits reports whether Detail is what was written, or was erased.
+// detailFits reports whether Detail is what was written, or was erased. Erased
+// is all of it: what has lost only its salt was edited.
 func (e Event) detailFits() bool {
-	if e.Detail.Salt == nil {
+	d := e.Detail
+	if d.Salt == nil && !d.IP.IsValid() && d.UserAgent == "" && d.More == nil {
 		return true
 	}
-	d, err := e.Detail.digest()
-	return err == nil && bytes.Equal(d, e.DetailDigest)
+	digest, err := d.digest()
+	return err == nil && bytes.Equal(digest, e.DetailDigest)
 }

@@ -159,7 +159,25 @@ func (s *Service) turnOff(tx Tx, by Authority, c Client) error {
 	if _, err := tx.DeleteSessions(sessionOf(by)); err != nil {
 		return err
 	}
+	if err := forgetCodes(tx, sessionOf(by)); err != nil {
+		return err
+	}
 	return s.record(tx, id, actor, c, EventTwoStepOff, withReason(by, nil))
+}
+
+// forgetCodes takes from the session that stays what it verified. When a factor
+// exists again, it has to verify again like all others.
+func forgetCodes(tx Tx, id SessionID) error {
+	if id == "" {
+		return nil
+	}
+	row, err := tx.Session(id)
+	if err != nil {
+		return err
+	}
+	s := row.Session
+	s.V4, s.V6, s.AMR, s.Recovered = Slot{}, Slot{}, nil, false
+	return tx.UpdateSession(s, row.SecretHash, row.SecretHash)
 }
 
 func findFactor(v View, id FactorID) (Factor, error) {

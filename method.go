@@ -3,6 +3,7 @@ package twinlatch
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"log/slog"
 	"time"
@@ -92,11 +93,8 @@ type Prompt struct {
 	Options json.RawMessage   `json:"options,omitempty"` // for a script in the browser
 }
 
-// String keeps the prompt out of messages made with fmt.
-func (Prompt) String() string { return hidden }
-
-// GoString keeps the prompt out of messages made with %#v.
-func (Prompt) GoString() string { return hidden }
+// Format keeps the prompt out of messages made with fmt, whatever the verb.
+func (Prompt) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, hidden) }
 
 // LogValue keeps the prompt out of logs.
 func (Prompt) LogValue() slog.Value { return slog.StringValue(hidden) }
@@ -104,11 +102,11 @@ func (Prompt) LogValue() slog.Value { return slog.StringValue(hidden) }
 // Answer is what the person gave, by Field.Name. It does not print.
 type Answer map[string]string
 
-// String keeps the answer out of messages made with fmt.
-func (Answer) String() string { return hidden }
+// Format keeps the answer out of messages made with fmt, whatever the verb.
+func (Answer) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, hidden) }
 
-// GoString keeps the answer out of messages made with %#v.
-func (Answer) GoString() string { return hidden }
+// MarshalText keeps the answer out of JSON; it may be read from there.
+func (Answer) MarshalText() ([]byte, error) { return []byte(hidden), nil }
 
 // LogValue keeps the answer out of logs.
 func (Answer) LogValue() slog.Value { return slog.StringValue(hidden) }

@@ -63,14 +63,16 @@ func listed(p string) bool {
 	return strings.Contains(commonPasswords, "\n"+p+"\n")
 }
 
-// isRepeated reports whether p is a piece of at most a third of it, repeated.
+// isRepeated reports whether p is a piece of at most a third of it, repeated, or
+// a common password twice.
 func isRepeated(p string) bool {
 	for n := 1; n <= len(p)/3; n++ {
 		if strings.HasPrefix(p[n:], p[:len(p)-n]) {
 			return true
 		}
 	}
-	return listed(p[:len(p)/2]) && strings.HasPrefix(p[len(p)/2:], p[:len(p)/2])
+	half := p[:len(p)/2]
+	return half != "" && strings.HasPrefix(p[len(half):], half) && isCommon(half)
 }
 
 // isRun reports whether p follows a row of the keyboard, the alphabet or the

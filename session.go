@@ -106,7 +106,7 @@ func (s *Service) touch(ctx context.Context, session Session, c Client) {
 	}
 	now := s.now()
 	stale := now.Add(-every)
-	if session.SeenAt.After(stale) {
+	if !session.SeenAt.Before(stale) {
 		return
 	}
 	err := s.cfg.Store.Tx(ctx, session.Account, func(tx Tx) error {
@@ -170,6 +170,9 @@ func (s *Service) Sessions(ctx context.Context, by Authority) ([]Session, error)
 // EndSession ends one session. ErrNotFound: it is not one of the account's.
 func (s *Service) EndSession(ctx context.Context, by Authority, session SessionID, c Client) error {
 	return s.change(ctx, by, look, func(tx Tx, id AccountID, actor string) error {
+		if !isID(string(session)) {
+			return ErrNotFound
+		}
 		ended, err := tx.Session(session)
 		if err != nil {
 			return err
@@ -194,10 +197,8 @@ func (s *Service) EndOtherSessions(ctx context.Context, by Authority, c Client) 
 
 // sessionOf is the session that acts; OnBehalf none.
 func sessionOf(by Authority) SessionID {
-	if p, ok := by.(Passed); ok {
-		return p.Session().ID
-	}
-	return ""
+	who, _ := by.own()
+	return who.Session().ID
 }
 
 // change runs do in a transaction that has locked the account and asked whether

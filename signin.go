@@ -31,13 +31,13 @@ func (s *Service) SignIn(ctx context.Context, realm, login string, password Secr
 		}
 		return Decision{}, Token{}, err
 	}
-	giveBack()
-	if weak {
-		s.strengthen(ctx, id, password)
-	}
 	d, t, err := s.StartSession(ctx, id, c)
-	if errors.Is(err, ErrDisabled) {
-		err = ErrWrongPassword
+	if errors.Is(err, ErrDisabled) { // counts like a wrong password
+		return d, t, ErrWrongPassword
+	}
+	giveBack()
+	if weak && err == nil {
+		s.strengthen(ctx, id, password)
 	}
 	return d, t, err
 }
@@ -112,13 +112,16 @@ func (s *Service) decide(row SessionRow, c Client) Decision {
 	if step == NeedFirstStep {
 		return Decision{Reason: reason}
 	}
-	return Decision{step, reason, &facts{row, c.IP, reason}}
+	return Decision{step, reason, &facts{row, c.IP, step, reason}}
 }
 
 // ConfirmPassword is the fresh proof while two-step verification is off. The
 // old Token is dead. Limits and errors are those of SignIn; while two-step
 // verification is on it is ErrNotFresh, because a password is not enough then.
 func (s *Service) ConfirmPassword(ctx context.Context, who Passed, password Secret, c Client) (Token, error) {
+	if who.facts == nil {
+		return Token{}, ErrNoSession
+	}
 	a := who.Account()
 	giveBack, err := s.take(ctx, s.passwordLimits(a.Realm, a.Login, c)...)
 	if err != nil {
@@ -162,15 +165,11 @@ func (s *Service) renew(ctx context.Context, who Known, change func(tx Tx, row *
 		if err := tx.Lock(); err != nil {
 			return err
 		}
-		row, err := current(tx, who.facts)
+		row, _, err := s.current(tx, who.facts)
 		if err != nil {
 			return err
 		}
-		now := s.now()
-		if step, _ := s.cfg.Policy.Decide(row.Account, row.Session, now, who.ip); step == NeedFirstStep {
-			return ErrNoSession
-		}
-		if err := change(tx, &row, now); err != nil {
+		if err := change(tx, &row, s.now()); err != nil {
 			return err
 		}
 		return tx.UpdateSession(row.Session, row.SecretHash, token.hash())

@@ -256,10 +256,11 @@ func TestWithTwoStepOnThePasswordIsNoFreshProof(t *testing.T) {
 	t.Parallel()
 	ann := newWorld(t).protected("ann@example.com")
 	ann.later(10 * time.Minute)
+	who := ann.passed()
 	ann.unchanged("a confirmation", func() {
-		_, err := ann.ConfirmPassword(ctx, ann.passed(), twinlatch.NewSecret(password), home)
+		_, err := ann.ConfirmPassword(ctx, who, twinlatch.NewSecret(password), home)
 		refused(t, err, twinlatch.ErrNotFresh)
-		_, err = ann.ConfirmFirstStep(ctx, ann.passed(), home)
+		_, err = ann.ConfirmFirstStep(ctx, who, home)
 		refused(t, err, twinlatch.ErrNotFresh)
 	}, "sessions", "events", "accounts")
 	refused(t, ann.MayChange(ann.passed()), twinlatch.ErrNotFresh)

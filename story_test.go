@@ -155,8 +155,21 @@ func (w *world) unchanged(what string, do func(), of ...string) {
 	before := w.rows(of...)
 	do()
 	if after := w.rows(of...); after != before {
-		w.t.Fatalf("%s changed the database\nbefore:\n%s\nafter:\n%s", what, before, after)
+		w.t.Fatalf("%s changed the database:\n%s", what, difference(before, after))
 	}
+}
+
+// difference has the lines that only one of two texts has.
+func difference(before, after string) string {
+	var text strings.Builder
+	for _, side := range [...]struct{ sign, lines, other string }{{"-", before, after}, {"+", after, before}} {
+		for line := range strings.SplitSeq(side.lines, "\n") {
+			if !strings.Contains("\n"+side.other, "\n"+line+"\n") {
+				fmt.Fprintln(&text, side.sign, line)
+			}
+		}
+	}
+	return text.String()
 }
 
 // person has an account and, once it is enrolled, an authenticator app.
@@ -241,6 +254,17 @@ func (p *person) types() (all []twinlatch.EventType) {
 		all = append(all, e.Type)
 	}
 	return all
+}
+
+// last is the newest event of a type.
+func (p *person) last(of twinlatch.EventType) (last twinlatch.Event) {
+	p.t.Helper()
+	for _, e := range p.trail() {
+		if e.Type == of {
+			last = e
+		}
+	}
+	return last
 }
 
 // count is how many events of a type the account has.

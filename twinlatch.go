@@ -66,7 +66,7 @@ func New(ctx context.Context, cfg Config) (*Service, error) {
 	s := &Service{cfg: cfg, methods: map[Kind]Method{}, hasher: newHasher(cfg.Hashing)}
 	for _, m := range cfg.Methods {
 		d := m.Describe()
-		if d.Kind == "" || d.Name == "" || len(d.AnswerFields) == 0 {
+		if d.Kind == "" || d.Name == "" || len(d.AnswerFields) == 0 || len(d.AMR) == 0 {
 			return nil, fmt.Errorf("twinlatch: method %T does not describe itself", m)
 		}
 		if s.methods[d.Kind] != nil {

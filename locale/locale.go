@@ -101,7 +101,10 @@ func (l *Language) Span(d time.Duration) (string, error) {
 	case d >= 2*day:
 		unit, key = day, "span.days"
 	}
-	n := int((d + unit - 1) / unit)
+	n := int(d / unit)
+	if d%unit > 0 {
+		n++
+	}
 	return l.Say(l.Plural(key, n), map[string]string{"n": strconv.Itoa(n)})
 }
 

@@ -18,6 +18,12 @@ type backupCodesPage struct {
 	Login    string
 }
 
+// offerBackupCodes is what the address of the codes shows when it is opened
+// again: they were shown once, and Security offers new ones.
+func (p *Pages) offerBackupCodes(w http.ResponseWriter, r *http.Request, _ twinlatch.Passed) error {
+	return p.redirect(w, r, security)
+}
+
 // newBackupCodes makes ten codes and shows them in the answer itself, once.
 func (p *Pages) newBackupCodes(w http.ResponseWriter, r *http.Request, who twinlatch.Passed) error {
 	codes, err := p.service.NewBackupCodes(r.Context(), who, p.client(r))

@@ -156,12 +156,12 @@ func (p *Pages) renderEnroll(w http.ResponseWriter, r *http.Request, who twinlat
 		Code: p.answer(d.AnswerFields[0], ""), Action: r.URL.EscapedPath(), Cancel: security,
 	}
 	if content := challenge.Prompt.QR; content != "" {
-		svg, err := qrCode(content)
+		picture, err := qrCode(content)
 		if err != nil {
 			return err
 		}
 		// Both addresses are made by the method and by us, never by the person.
-		data.QR = template.URL("data:image/svg+xml;base64," + base64.StdEncoding.EncodeToString(svg))
+		data.QR = template.URL("data:image/png;base64," + base64.StdEncoding.EncodeToString(picture))
 		data.Link = template.URL(content)
 		if p.cfg.Dev != nil {
 			p.cfg.Dev.remember(content)

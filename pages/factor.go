@@ -1,6 +1,7 @@
 package pages
 
 import (
+	"errors"
 	"net/http"
 	"strconv"
 
@@ -81,7 +82,8 @@ func (p *Pages) turnOffForm(w http.ResponseWriter, r *http.Request, who twinlatc
 }
 
 func (p *Pages) turnOff(w http.ResponseWriter, r *http.Request, who twinlatch.Passed) error {
-	if err := p.service.TurnOff(r.Context(), who, p.client(r)); err != nil {
+	err := p.service.TurnOff(r.Context(), who, p.client(r))
+	if err != nil && !errors.Is(err, twinlatch.ErrTwoStepOff) { // off already: a second press
 		return err
 	}
 	return p.redirect(w, r, security)

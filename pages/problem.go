@@ -18,7 +18,7 @@ func (p *Pages) failed(w http.ResponseWriter, r *http.Request, route route, err 
 	case errors.Is(err, twinlatch.ErrNotFresh):
 		err = p.toProof(w, r, route)
 	case errors.Is(err, twinlatch.ErrNoSession):
-		err = p.toVerify(w, r, route) // the session has a newer token or none: that page knows
+		err = p.toSignIn(w, r, route) // the session has a newer token or none: that page knows
 	default:
 		problem.SetHeaders(w.Header())
 		key, args := p.explain(r, err, problem)
@@ -75,5 +75,6 @@ func (p *Pages) message(w http.ResponseWriter, r *http.Request, status int, key 
 	if err != nil {
 		return err
 	}
-	return p.render(w, r, view{page: "message", status: status, title: title, data: text})
+	posted := r.Method != http.MethodGet && r.Method != http.MethodHead
+	return p.render(w, r, view{page: "message", status: status, title: title, failed: posted, data: text})
 }

@@ -3,12 +3,17 @@ package pages
 import (
 	"bytes"
 	"fmt"
+	"image"
+	"image/color"
+	"image/png"
 
 	"rsc.io/qr"
 )
 
-// qrCode draws text as an SVG picture: black on white with the quiet zone of
-// four modules that ISO/IEC 18004 asks for, one path, no script.
+// qrCode draws text as a PNG picture of one pixel a module, which the stylesheet
+// enlarges: black on white with the quiet zone of four modules that ISO/IEC 18004
+// asks for. The same as SVG is fifteen times as heavy, and a page with a secret
+// goes out uncompressed.
 func qrCode(text string) ([]byte, error) {
 	code, err := qr.Encode(text, qr.M)
 	if err != nil {
@@ -16,20 +21,18 @@ func qrCode(text string) ([]byte, error) {
 	}
 	const quiet = 4
 	side := code.Size + 2*quiet
-	var svg bytes.Buffer
-	fmt.Fprintf(&svg, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" shape-rendering="crispEdges"><path fill="#fff" d="M0 0h%dv%dH0z"/><path d="`, side, side, side, side)
+	picture := image.NewPaletted(image.Rect(0, 0, side, side), color.Palette{color.White, color.Black})
 	for y := range code.Size {
-		for x := 0; x < code.Size; x++ {
-			run := 0
-			for x+run < code.Size && code.Black(x+run, y) {
-				run++
-			}
-			if run > 0 {
-				fmt.Fprintf(&svg, "M%d %dh%dv1h-%dz", x+quiet, y+quiet, run, run)
-				x += run
+		for x := range code.Size {
+			if code.Black(x, y) {
+				picture.SetColorIndex(x+quiet, y+quiet, 1)
 			}
 		}
 	}
-	svg.WriteString(`"/></svg>`)
-	return svg.Bytes(), nil
+	var file bytes.Buffer
+	packer := png.Encoder{CompressionLevel: png.BestCompression}
+	if err := packer.Encode(&file, picture); err != nil {
+		return nil, fmt.Errorf("QR code: %w", err)
+	}
+	return file.Bytes(), nil
 }

@@ -119,7 +119,7 @@ func acceptsGzip(r *http.Request) bool {
 	for _, coding := range strings.Split(r.Header.Get("Accept-Encoding"), ",") {
 		name, weight, _ := strings.Cut(strings.TrimSpace(coding), ";")
 		if name == "gzip" {
-			return strings.ReplaceAll(weight, " ", "") != "q=0"
+			return strings.TrimRight(strings.ReplaceAll(weight, " ", ""), "0.") != "q=" // 0 and 0.000 refuse it
 		}
 	}
 	return false

@@ -67,6 +67,7 @@ func (p *Pages) routes() []route {
 		button(security+"/factors/{factor}/prefer", p.prefer),
 		passed("GET", security+"/turn-off", p.turnOffForm),
 		passed("POST", security+"/turn-off", p.turnOff),
+		passed("GET", security+"/backup-codes", p.offerBackupCodes),
 		button(security+"/backup-codes", p.newBackupCodes),
 		button(security+"/sessions/{session}/end", p.endSession),
 		button(security+"/sessions/end-others", p.endOthers),

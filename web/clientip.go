@@ -45,10 +45,14 @@ func ClientIP(r *http.Request, proxies []netip.Prefix) netip.Addr {
 	}
 	for i := len(hops) - 1; i >= 0; i-- {
 		hop, err := netip.ParseAddr(strings.Trim(hops[i], " \t"))
-		if err != nil || hop.Zone() != "" || hop.IsUnspecified() || hop.IsMulticast() {
+		if err != nil || hop.Zone() != "" {
 			return netip.Addr{}
 		}
-		if hop = hop.Unmap(); !contains(proxies, hop) {
+		hop = hop.Unmap()
+		switch {
+		case hop.IsUnspecified() || hop.IsMulticast():
+			return netip.Addr{}
+		case !contains(proxies, hop):
 			return hop
 		}
 	}

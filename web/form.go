@@ -37,7 +37,7 @@ func Form(w http.ResponseWriter, r *http.Request) (map[string]string, error) {
 func single(values url.Values) (map[string]string, error) {
 	fields := make(map[string]string, len(values))
 	for name, v := range values {
-		if len(v) != 1 || !utf8.ValidString(v[0]) {
+		if len(v) != 1 || !utf8.ValidString(name) || !utf8.ValidString(v[0]) {
 			return nil, ErrForm
 		}
 		fields[name] = v[0]

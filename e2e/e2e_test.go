@@ -1,0 +1,210 @@
+// Package e2e lets people with a real browser walk every journey, with
+// JavaScript and without, look at each page they come by, and weigh it. What
+// they do is in *.test.mjs, each with a server of its own; what they saw is in
+// artefacts/ afterwards: pictures, contact sheets of them, and weight.json.
+package e2e
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+const (
+	patience = 30 * time.Second // for a server to start or stop
+	longest  = 5 * time.Minute  // for one file of journeys
+)
+
+// tools are what Debian calls the packages of the commands that we use.
+var tools = [...]struct{ command, debian string }{
+	{"chromium", "chromium"}, {"node", "nodejs"}, {"npm", "npm"}, {"oathtool", "oathtool"}, {"zbarimg", "zbar-tools"},
+}
+
+// unseen are templates that nothing renders yet.
+var unseen = map[string]string{"add": "no method asks for anything before it begins"}
+
+func TestJourneys(t *testing.T) {
+	needTools(t)
+	noteSources(t)
+	install(t)
+	program := build(t)
+	files, err := filepath.Glob("*.test.mjs")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no journeys: %v", err)
+	}
+	if err := os.RemoveAll("artefacts"); err != nil {
+		t.Fatal(err)
+	}
+	t.Run("walk", func(t *testing.T) {
+		for _, file := range files {
+			t.Run(strings.TrimSuffix(file, ".test.mjs"), func(t *testing.T) {
+				t.Parallel()
+				node(t, serve(t, program), "--test", "--test-reporter=spec", file)
+			})
+		}
+	})
+	t.Run("sheets", func(t *testing.T) { node(t, "", "sheets.mjs") })
+	t.Run("seen", allSeen)
+}
+
+// allSeen: there is a picture of each template, at both sizes and in both colour
+// schemes. Pictures are called after the template of their page.
+func allSeen(t *testing.T) {
+	templates, err := filepath.Glob("../pages/templates/*.html")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range templates {
+		name := strings.TrimSuffix(filepath.Base(path), ".html")
+		if name == "layout" || name == "parts" || unseen[name] != "" {
+			continue
+		}
+		for _, variant := range []string{"390-light", "390-dark", "1280-light", "1280-dark"} {
+			plain, err := filepath.Glob("artefacts/" + name + "-" + variant + ".png")
+			states, err2 := filepath.Glob("artefacts/" + name + "-*-" + variant + ".png")
+			if err := errors.Join(err, err2); err != nil {
+				t.Fatal(err)
+			}
+			if len(plain)+len(states) == 0 {
+				t.Errorf("no journey looks at %s (%s)", path, variant)
+			}
+		}
+	}
+}
+
+func needTools(t *testing.T) {
+	t.Helper()
+	var missing []string
+	for _, tool := range tools {
+		if _, err := exec.LookPath(tool.command); err != nil {
+			missing = append(missing, tool.debian)
+		}
+	}
+	if missing != nil {
+		t.Fatalf("please install: %s (names of Debian's packages)", strings.Join(missing, " "))
+	}
+}
+
+// noteSources looks at every file of the module, so that the go command knows
+// what a cached result of this test depends on: it sees which files a test looks
+// at, but not those that the compiler and the browser read for it.
+func noteSources(t *testing.T) {
+	t.Helper()
+	generated := []string{".git", "node_modules", "artefacts", "bin", "var", "results"}
+	err := filepath.WalkDir("..", func(path string, entry fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case entry.IsDir() && slices.Contains(generated, entry.Name()):
+			return filepath.SkipDir
+		case entry.IsDir():
+			return nil
+		}
+		_, err = os.Stat(path)
+		return err
+	})
+	if err != nil && !errors.Is(err, fs.ErrNotExist) { // somebody is at work
+		t.Fatal(err)
+	}
+}
+
+// install gets the npm packages unless they are there. npm writes its own list
+// last, so it is newer than the list that it installed.
+func install(t *testing.T) {
+	t.Helper()
+	want, err := os.Stat("package-lock.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if have, err := os.Stat("node_modules/.package-lock.json"); err == nil && have.ModTime().After(want.ModTime()) {
+		return
+	}
+	run(t, exec.CommandContext(t.Context(), "npm", "ci", "--loglevel=error"))
+}
+
+func build(t *testing.T) (program string) {
+	t.Helper()
+	program = filepath.Join(t.TempDir(), "twinlatch")
+	cmd := exec.CommandContext(t.Context(), "go", "build", "-o", program, "./cmd/twinlatch")
+	cmd.Dir = ".."
+	run(t, cmd)
+	return program
+}
+
+func run(t *testing.T, cmd *exec.Cmd) {
+	t.Helper()
+	cmd.Stdout, cmd.Stderr = t.Output(), t.Output()
+	if err := cmd.Run(); err != nil {
+		t.Fatalf("%s: %v", cmd, err)
+	}
+}
+
+// node runs a program of ours; what it prints is passed on as it comes.
+func node(t *testing.T, address string, args ...string) {
+	t.Helper()
+	chromium, err := exec.LookPath("chromium")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), longest)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "node", args...)
+	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) } // the browser stops with it
+	cmd.WaitDelay = patience
+	cmd.Env = append(os.Environ(), "E2E_ADDRESS="+address, "E2E_CHROMIUM="+chromium)
+	run(t, cmd)
+}
+
+// serve starts a server with a database of its own and gives its address. It
+// believes what the browsers say about their network. When the test is over it
+// must stop as it was told, and have nothing to complain about.
+func serve(t *testing.T, program string) (address string) {
+	t.Helper()
+	dir := t.TempDir()
+	logFile := filepath.Join(dir, "serve.log")
+	log, err := os.Create(logFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer log.Close()
+	cmd := exec.Command(program, "serve", "--dev", "--listen", "127.0.0.1:0")
+	cmd.Dir, cmd.Stderr = dir, log
+	cmd.Env = []string{"HOME=" + dir, "TMPDIR=" + dir, "TWINLATCH_PROXIES=127.0.0.1/32"}
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { stop(t, cmd, logFile) })
+	timer := time.AfterFunc(patience, func() { _ = cmd.Process.Kill() })
+	defer timer.Stop()
+	line, err := bufio.NewReader(stdout).ReadString('\n')
+	address, ready := strings.CutPrefix(strings.TrimSpace(line), "Twinlatch is ready at ")
+	if !ready {
+		t.Fatalf("the server said %q (%v)", line, err)
+	}
+	return address
+}
+
+func stop(t *testing.T, cmd *exec.Cmd, logFile string) {
+	t.Helper()
+	timer := time.AfterFunc(patience, func() { _ = cmd.Process.Kill() })
+	defer timer.Stop()
+	_ = cmd.Process.Signal(syscall.SIGTERM) // one that has stopped already tells below
+	err := cmd.Wait()
+	log, readErr := os.ReadFile(logFile)
+	if err := errors.Join(err, readErr); err != nil || strings.Contains(string(log), "level=ERROR") {
+		t.Errorf("the server: %v\n%s", err, log)
+	}
+}

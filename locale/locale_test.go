@@ -1,0 +1,133 @@
+package locale_test
+
+import (
+	"math"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/twinlatch/twinlatch/locale"
+)
+
+func english(t testing.TB) *locale.Language {
+	t.Helper()
+	l, err := locale.English()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+func TestEnglish(t *testing.T) {
+	l := english(t)
+	if l.Tag != "en" || l.Dir != "ltr" {
+		t.Errorf("%q, %q", l.Tag, l.Dir)
+	}
+	if len(l.Keys()) < 100 || !l.Has("app.name") || l.Has("app.nam") || l.Has("") {
+		t.Errorf("%d keys", len(l.Keys()))
+	}
+}
+
+func TestSay(t *testing.T) {
+	l := english(t)
+	for _, c := range []struct {
+		key  string
+		args map[string]string
+		want string
+	}{
+		{"app.name", nil, "Twinlatch"},
+		{"app.name", map[string]string{"more": "than needed"}, "Twinlatch"},
+		{"step.of", map[string]string{"n": "2", "total": "2"}, "Step 2 of 2"},
+		{"title.error", map[string]string{"title": ""}, "Error: "},
+		{"title.error", map[string]string{"title": "{title} {n}"}, "Error: {title} {n}"}, // a value is no message
+		{"log.added", map[string]string{"method": "{name}", "name": "<b>"}, "Added: {name}, <b>"},
+	} {
+		if got, err := l.Say(c.key, c.args); got != c.want || err != nil {
+			t.Errorf("%s: %q, %v; want %q", c.key, got, err, c.want)
+		}
+	}
+	for name, c := range map[string]struct {
+		key  string
+		args map[string]string
+	}{
+		"no such message": {"no.such", nil}, "no value": {"step.of", map[string]string{"n": "2"}}, "no values": {"step.of", nil}, "no key": {"", nil},
+	} {
+		if got, err := l.Say(c.key, c.args); err == nil || got != "" {
+			t.Errorf("%s: %q, %v", name, got, err)
+		}
+	}
+}
+
+func TestPlural(t *testing.T) {
+	l := english(t)
+	for n, want := range map[int]string{-1: "k.other", 0: "k.other", 1: "k.one", 2: "k.other", 11: "k.other", 21: "k.other", 100: "k.other"} {
+		if got := l.Plural("k", n); got != want {
+			t.Errorf("%d: %q", n, got)
+		}
+	}
+}
+
+func TestDates(t *testing.T) {
+	l := english(t)
+	for _, c := range []struct {
+		at                       time.Time
+		date, dayMonth, dateTime string
+	}{
+		{time.Date(2026, 11, 23, 14, 2, 59, 0, time.UTC), "23 Nov 2026", "23 Nov", "23 Nov 2026, 14:02 UTC"},
+		{time.Date(2026, 1, 2, 3, 4, 0, 0, time.UTC), "2 Jan 2026", "2 Jan", "2 Jan 2026, 03:04 UTC"},
+		{time.Date(2026, 12, 31, 23, 59, 59, 999, time.UTC), "31 Dec 2026", "31 Dec", "31 Dec 2026, 23:59 UTC"},
+		// Whatever zone a time is in, what is shown is UTC, and says so.
+		{time.Date(2026, 12, 31, 23, 0, 0, 0, time.FixedZone("", -3*3600)), "1 Jan 2027", "1 Jan", "1 Jan 2027, 02:00 UTC"},
+		{time.Date(2027, 1, 1, 0, 30, 0, 0, time.FixedZone("CET", 3600)), "31 Dec 2026", "31 Dec", "31 Dec 2026, 23:30 UTC"},
+		{time.Date(2028, 2, 29, 12, 0, 0, 0, time.UTC), "29 Feb 2028", "29 Feb", "29 Feb 2028, 12:00 UTC"},
+	} {
+		if got := l.Date(c.at); got != c.date {
+			t.Errorf("%v: %q, want %q", c.at, got, c.date)
+		}
+		if got := l.DayMonth(c.at); got != c.dayMonth {
+			t.Errorf("%v: %q, want %q", c.at, got, c.dayMonth)
+		}
+		if got := l.DateTime(c.at); got != c.dateTime {
+			t.Errorf("%v: %q, want %q", c.at, got, c.dateTime)
+		}
+	}
+}
+
+func TestSpan(t *testing.T) {
+	l := english(t)
+	const day = 24 * time.Hour
+	for d, want := range map[time.Duration]string{
+		30 * day: "30 days", day: "1 day", 2 * day: "2 days", 90 * day: "90 days", 365 * day: "365 days",
+		time.Hour: "1 hour", 12 * time.Hour: "12 hours", 23 * time.Hour: "23 hours", 36 * time.Hour: "36 hours",
+		time.Minute: "1 minute", 10 * time.Minute: "10 minutes", 90 * time.Minute: "90 minutes",
+		time.Second: "1 minute", 30 * time.Second: "1 minute", 61 * time.Second: "2 minutes", 0: "0 minutes", // rounded up
+		2*day + time.Minute: "3 days", 31*day + 30*time.Second: "32 days", 25*time.Hour + time.Minute: "1501 minutes",
+		math.MaxInt64: "106752 days",
+	} {
+		if got, err := l.Span(d); got != want || err != nil {
+			t.Errorf("%v: %q, %v; want %q", d, got, err, want)
+		}
+	}
+}
+
+func TestList(t *testing.T) {
+	l := english(t)
+	for want, items := range map[string][]string{"": nil, "Firefox": {"Firefox"}, "Firefox, Linux": {"Firefox", "Linux"}} {
+		if got := l.List(items); got != want {
+			t.Errorf("%q: %q", items, got)
+		}
+	}
+}
+
+// FuzzSay: a value is put in as it is, and nothing in it is looked up.
+func FuzzSay(f *testing.F) {
+	f.Add("Ana")
+	f.Add("{app} {page} }{")
+	l := english(f)
+	f.Fuzz(func(t *testing.T, page string) {
+		got, err := l.Say("title.page", map[string]string{"page": page, "app": "Twinlatch"})
+		if err != nil || got != strings.Join([]string{page, "Twinlatch"}, " – ") {
+			t.Errorf("%q: %q, %v", page, got, err)
+		}
+	})
+}

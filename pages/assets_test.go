@@ -1,0 +1,93 @@
+package pages
+
+import (
+	"bytes"
+	"image"
+	"image/png"
+	"net/http"
+	"strings"
+	"testing"
+)
+
+func TestAssets(t *testing.T) {
+	t.Parallel()
+	d := newDoor(t)
+	b := d.browser(t)
+	for name, mediaType := range map[string]string{"app.css": "text/css; charset=utf-8", "app.js": "text/javascript; charset=utf-8", "logo.svg": "image/svg+xml"} {
+		path := d.files.mustPath(name)
+		p := b.get(path).is(200)
+		want, err := static.ReadFile("static/" + name)
+		if err != nil || p.body != string(want) || p.header.Get("Content-Type") != mediaType || len(p.cookies) > 0 {
+			t.Errorf("%s: %d bytes of %q, %v", name, len(p.body), p.header.Get("Content-Type"), err)
+		}
+		b.header.Set("Accept-Encoding", "gzip")
+		if p := b.get(path).is(200); p.body != string(want) || p.header.Get("Content-Encoding") != "gzip" || p.header.Get("Vary") != "Accept-Encoding" {
+			t.Errorf("%s compressed: %d bytes, %q", name, len(p.body), p.header)
+		}
+		b.header.Del("Accept-Encoding")
+		b.get(strings.Replace(path, "/static/", "/static/x", 1)).is(404) // an older one is not the one that was asked for
+	}
+	if _, err := d.files.path("no.css"); err == nil {
+		t.Error("a file that is not there has an address")
+	}
+	if _, err := d.files.icon("none"); err == nil {
+		t.Error("an icon that is not there is drawn")
+	}
+}
+
+// A QR code is readable as it is: dark on light, four modules of margin, and
+// the three corners that a reader looks for.
+func TestQRCode(t *testing.T) {
+	t.Parallel()
+	file, err := qrCode("otpauth://totp/Twinlatch:ana%40example.com?secret=GEZDGNBVGY3TQOJQ&issuer=Twinlatch")
+	if err != nil {
+		t.Fatal(err)
+	}
+	picture, err := png.Decode(bytes.NewReader(file))
+	if err != nil {
+		t.Fatal(err)
+	}
+	size := picture.Bounds().Dx()
+	if picture.Bounds().Dy() != size || size < 21+8 || (size-8-21)%4 != 0 {
+		t.Fatalf("the picture is %v", picture.Bounds())
+	}
+	for i := range size {
+		for _, edge := range []int{0, 1, 2, 3, size - 4, size - 3, size - 2, size - 1} {
+			if dark(picture, i, edge) || dark(picture, edge, i) {
+				t.Fatal("the margin is not empty")
+			}
+		}
+	}
+	for _, corner := range []image.Point{{4, 4}, {size - 11, 4}, {4, size - 11}} {
+		for i := range 7 { // 7 dark modules around 5 light ones around 3 dark ones
+			if !dark(picture, corner.X+i, corner.Y) || !dark(picture, corner.X, corner.Y+i) || dark(picture, corner.X+i, corner.Y+1) != (i == 0 || i == 6) {
+				t.Fatalf("no corner at %v", corner)
+			}
+		}
+	}
+	if _, err := qrCode(strings.Repeat("long", 2000)); err == nil {
+		t.Error("a text that is too long is drawn")
+	}
+}
+
+func dark(picture image.Image, x, y int) bool {
+	r, g, b, _ := picture.At(x, y).RGBA()
+	return r+g+b == 0
+}
+
+func TestNewRequiresItsParts(t *testing.T) {
+	t.Parallel()
+	d := newDoor(t)
+	for name, cfg := range map[string]Config{
+		"no service": {Address: d.cfg.Address}, "no address": {Service: d.service},
+	} {
+		if _, err := New(cfg); err == nil {
+			t.Errorf("%s: no error", name)
+		}
+	}
+	p, err := New(Config{Service: d.service, Address: d.cfg.Address})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var _ http.Handler = p
+}

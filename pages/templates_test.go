@@ -1,0 +1,134 @@
+package pages
+
+import (
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/twinlatch/twinlatch"
+	"github.com/twinlatch/twinlatch/twinlatchtest"
+	"github.com/twinlatch/twinlatch/web"
+)
+
+// Every template is shown to a browser, which checks what holds for all pages;
+// a new template has to get a line here.
+func TestEveryTemplateIsShown(t *testing.T) {
+	t.Parallel()
+	d := devDoor(t)
+	open := map[string]func(t *testing.T) *page{
+		"signin": func(t *testing.T) *page { return d.browser(t).get("/sign-in").is(200) },
+		"signup": func(t *testing.T) *page { return d.browser(t).get("/sign-up").is(200) },
+		"help": func(t *testing.T) *page {
+			return d.browser(t).get("/help").is(200).says("every time you log in, after 30 days, and when your IP address changes")
+		},
+		"message":   func(t *testing.T) *page { return d.browser(t).get("/nothing").is(404) },
+		"signedout": func(t *testing.T) *page { return d.browser(t).post("/sign-out").is(200) },
+		"devoutbox": func(t *testing.T) *page { return d.browser(t).get("/dev/outbox").is(200) },
+		"devclock": func(t *testing.T) *page {
+			b := d.browser(t)
+			b.header.Set("Accept", "text/html")
+			return b.get("/dev/clock").is(200)
+		},
+		"verify":      func(t *testing.T) *page { return somebody(t, d).half().get("/verify").is(200) },
+		"ways":        func(t *testing.T) *page { return somebody(t, d).half().get("/verify/ways").is(200) },
+		"recover":     func(t *testing.T) *page { return somebody(t, d).half().get("/recover").is(200) },
+		"security":    func(t *testing.T) *page { return somebody(t, d).get(security).is(200) },
+		"turnoff":     func(t *testing.T) *page { return somebody(t, d).get(security + "/turn-off").is(200) },
+		"backupcodes": func(t *testing.T) *page { p := somebody(t, d); return p.post(security + "/backup-codes").is(200) },
+		"add":         func(t *testing.T) *page { return somebody(t, d).get(security + "/add/totp").is(200) },
+		"enroll":      func(t *testing.T) *page { return somebody(t, d).begin() },
+		"confirm":     func(t *testing.T) *page { return d.person(t, "confirm@example.com").get("/confirm").is(200) },
+		"remove": func(t *testing.T) *page {
+			p := somebody(t, d)
+			return p.get(security + "/factors/" + factorIDs(p.get(security))[0] + "/remove").is(200)
+		},
+		"locked": func(t *testing.T) *page {
+			p := somebody(t, d)
+			for range 5 {
+				p.post("/verify", "code", p.wrongCode()).is(422)
+			}
+			return p.post("/verify", "code", p.wrongCode()).is(429)
+		},
+	}
+	for _, name := range slices.Sorted(maps.Keys(d.views.pages)) {
+		show, ok := open[name]
+		if !ok {
+			t.Errorf("nobody opens %s.html", name)
+			continue
+		}
+		t.Run(name, func(t *testing.T) {
+			if show(t).doc == nil {
+				t.Error("no page")
+			}
+		})
+		delete(open, name)
+	}
+	for name := range open {
+		t.Errorf("there is no %s.html", name)
+	}
+}
+
+// somebody has just enrolled, under an address of the test's own.
+func somebody(t *testing.T, d *door) *person {
+	t.Helper()
+	p := d.person(t, strings.ToLower(strings.ReplaceAll(t.Name(), "/", "."))+"@example.com")
+	p.app = p.enroll()
+	return p
+}
+
+// half is another browser of the same person, after the first step.
+func (p *person) half() *person {
+	p.t.Helper()
+	other := p.elsewhere()
+	other.signIn().goes("/verify")
+	return other
+}
+
+// When something of ours breaks, the person gets a number and the log the cause.
+func TestWhatBreaksIsAPage(t *testing.T) {
+	t.Parallel()
+	d := newDoor(t, withRequestID)
+	ana := d.anaWithApp(t)
+	setup := ana.begin()
+	app := twinlatchtest.Scan(t, setup.link("otpauth:"))
+	if err := d.env.Store.Close(); err != nil {
+		t.Fatal(err)
+	}
+	posts := map[string][]string{
+		"/sign-up": {"name", "Bo", "email", "bo@example.com", "password", anaPassword}, "/sign-in": {"email", ana.email, "password", ana.password}, "/sign-out": nil,
+		"/verify": {"code", app.Code(ana.now())}, security + "/turn-off": nil, setup.link(security + "/confirm/"): {"code", app.Code(ana.now())},
+	}
+	for path, fields := range posts {
+		p := ana.post(path, fields...).is(500).titled("Error: That did not work").
+			says("Something went wrong on our side. Try again. If it happens again, tell your administrator the number request-1.")
+		if len(p.cookies) != 0 || strings.Contains(p.body, "sql") || strings.Contains(p.body, "database") {
+			t.Errorf("%s: %v %s", path, p.cookies, p.text("main"))
+		}
+	}
+	for _, path := range []string{"/", "/sign-in", security, "/verify"} {
+		ana.get(path).is(500)
+	}
+	ana.get("/help").is(200) // what needs no database works
+	if !strings.Contains(d.log.String(), "database is closed") {
+		t.Errorf("the log does not say why: %s", d.log)
+	}
+}
+
+// Every error of the core has words for a person, not those for what is broken.
+func TestEveryErrorHasWords(t *testing.T) {
+	t.Parallel()
+	d := newDoor(t)
+	for _, err := range []error{
+		twinlatch.ErrNotFound, twinlatch.ErrExpired, twinlatch.ErrNoTriesLeft, &twinlatch.LimitError{}, &twinlatch.LimitError{RetryAt: d.env.Clock.Now().Add(time.Minute)},
+		twinlatch.ErrBusy, twinlatch.ErrRecovered, twinlatch.ErrTwoStepOff, twinlatch.ErrUnknownAddress, &twinlatch.FieldError{Field: "x", Key: "err.name", Args: map[string]string{"n": "60"}},
+	} {
+		p := d.browser(t)
+		key, args := d.explain(p.request("GET", "/", ""), err, web.ProblemOf(err, d.env.Clock.Now()))
+		text, missing := d.words.Say(key, args)
+		if missing != nil || key == "err.broken" {
+			t.Errorf("%v: %q, %v", err, text, missing)
+		}
+	}
+}
