@@ -24,8 +24,8 @@ build: ## build bin/twinlatch
 # The race detector first, where goroutines share something; then everything, so
 # that the last lines are those of all tests.
 test: setup ## install what the tests need and run all of them
-	$(GO) test -race . $(call packages,sqlstore keyring web pages server)
-	$(GO) test ./...
+	$(GO) test -race -timeout 40m . $(call packages,sqlstore keyring web pages server)
+	$(GO) test -timeout 40m ./...
 
 check: ## gofmt, vet, staticcheck, import rules
 	@bad=$$(gofmt -l $$($(GO) list -f '{{.Dir}}/*.go' ./...)); test -z "$$bad" || { echo "not formatted by gofmt:"; echo "$$bad"; exit 1; }

@@ -18,7 +18,7 @@ const MainRealm = "main"
 type Account struct {
 	ID          AccountID
 	Realm       string // MainRealm, or the application that owns the account
-	Login       string // unique in its realm, as compared: lower case, NFC
+	Login       string // unique in its realm; in MainRealm lower case and NFC, elsewhere as given
 	DisplayName string
 	Locale      string   // language of pages and messages, BCP 47
 	TwoStep     bool     // two-step verification is on: computed, true when a factor exists
@@ -86,7 +86,7 @@ func (s *Service) newAccount(n NewAccount) (Account, error) {
 		return Account{}, err
 	}
 	a := Account{
-		ID: id, Realm: n.Realm, Login: FoldLogin(n.Login), DisplayName: strings.TrimSpace(norm.NFC.String(n.DisplayName)),
+		ID: id, Realm: n.Realm, Login: foldIn(n.Realm, n.Login), DisplayName: strings.TrimSpace(norm.NFC.String(n.DisplayName)),
 		Locale: n.Locale, CreatedAt: s.now(),
 	}
 	if a.Realm == "" {
@@ -107,7 +107,16 @@ func (s *Service) newAccount(n NewAccount) (Account, error) {
 	return a, nil
 }
 
-// FoldLogin is a login as it is stored and compared: trimmed, lower case, NFC.
+// foldIn folds the logins of our own accounts. The user ids of an application
+// are its own: "u_AbC" and "u_aBc" may be two people.
+func foldIn(realm, login string) string {
+	if realm != "" && realm != MainRealm {
+		return login
+	}
+	return FoldLogin(login)
+}
+
+// FoldLogin is a login in MainRealm as it is stored and compared: trimmed, lower case, NFC.
 func FoldLogin(login string) string {
 	return norm.NFC.String(strings.ToLower(norm.NFC.String(strings.TrimSpace(login))))
 }
@@ -126,7 +135,7 @@ func (s *Service) Account(ctx context.Context, id AccountID) (a Account, err err
 
 // FindAccount finds an account by its login. Absent: ErrNotFound.
 func (s *Service) FindAccount(ctx context.Context, realm, login string) (Account, error) {
-	id, err := s.find(ctx, realm, FoldLogin(login))
+	id, err := s.find(ctx, realm, foldIn(realm, login))
 	if err != nil {
 		return Account{}, err
 	}

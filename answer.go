@@ -43,6 +43,7 @@ func (s *Service) Answer(ctx context.Context, who Known, ans Answer, c Client) (
 	if err != nil {
 		return Token{}, err
 	}
+	ctx = context.WithoutCancel(ctx) // what was counted is judged and written down
 	proof, name, err := s.judge(ctx, who, open, k.State, ans)
 	if errors.Is(err, ErrWrongCode) {
 		return Token{}, s.wrong(ctx, id, c, EventWrongCode, open.Kind, &WrongCodeError{ErrWrongCode, left})

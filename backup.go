@@ -197,6 +197,7 @@ func (s *Service) Recover(ctx context.Context, who Known, code Secret, c Client)
 	if err != nil {
 		return Token{}, err
 	}
+	ctx = context.WithoutCancel(ctx) // what was counted is judged and written down
 	var digest []byte
 	if err := s.hasher.do(ctx, func() { digest = s.digest(id, text, salt) }); err != nil {
 		giveBack()

@@ -26,7 +26,7 @@ type Hashing struct {
 }
 
 // DefaultHashing is the second recommended option of RFC 9106 §4, at most
-// 512 MiB at a time.
+// 512 MiB in use at a time; the garbage collector may hold twice as much.
 func DefaultHashing() Hashing {
 	parallel := max(1, min(runtime.GOMAXPROCS(0), 8))
 	return Hashing{Memory: 64 << 10, Passes: 3, Lanes: 4, Parallel: parallel, Queue: 4 * parallel, Wait: 2 * time.Second}

@@ -12,7 +12,7 @@ import (
 // Too many wrong ones from one network: *LimitError. Too many hashes at once:
 // ErrBusy.
 func (s *Service) SignIn(ctx context.Context, realm, login string, password Secret, c Client) (Decision, Token, error) {
-	login = FoldLogin(login)
+	login = foldIn(realm, login)
 	giveBack, err := s.take(ctx, s.passwordLimits(realm, login, c)...)
 	if err != nil {
 		return Decision{}, Token{}, err
