@@ -31,6 +31,7 @@ func (s *Service) SignIn(ctx context.Context, realm, login string, password Secr
 		}
 		return Decision{}, Token{}, err
 	}
+	ctx = context.WithoutCancel(ctx) // a right password leaves its trace, also when nobody waits for the answer
 	d, t, err := s.StartSession(ctx, id, c)
 	if errors.Is(err, ErrDisabled) { // counts like a wrong password
 		return d, t, ErrWrongPassword

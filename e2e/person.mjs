@@ -242,7 +242,7 @@ export class Person {
 	// look keeps a picture of the page at both sizes and in both colour schemes,
 	// folded and unfolded, and lets axe and a ruler at each; it also weighs it. The
 	// name begins with that of the page's template.
-	async look(name) { return;
+	async look(name) {
 		if (this.way.script) await this.#weigh(name);
 		else if (await this.page.locator("script").count() === 0) return; // the same with JavaScript
 		const sizes = this.way.script ? [phone, desk] : [this.way.size];
