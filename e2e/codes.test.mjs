@@ -90,6 +90,7 @@ journey("pressed twice", async (p) => {
 	await p.page.locator("#code").fill(await p.code());
 	await p.button("Confirm").dblclick();
 	await p.page.waitForURL(`**${security}`);
+	await p.page.waitForLoadState("networkidle");
 	await p.sees("2-step verification is on");
 	await p.go(security);
 	await p.doesNotSee("Wrong code");

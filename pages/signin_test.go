@@ -144,19 +144,12 @@ func TestBusy(t *testing.T) {
 	hashing := twinlatch.Hashing{Memory: 32 << 10, Passes: 1, Lanes: 1, Parallel: 1, Queue: 1, Wait: time.Minute}
 	d := doorOn(t, twinlatchtest.SQLite(t), func(c *twinlatch.Config) { c.Hashing = hashing })
 	ana := d.ana(t)
-	bo := d.person(t, "bo@example.com")
-	bo.app = bo.enroll()
-	half := bo.half()
 	for name, post := range map[string]func(*browser) *page{
 		"sign in": func(b *browser) *page {
 			return b.post("/sign-in", "email", anaEmail, "password", anaPassword)
 		},
 		"sign up": func(b *browser) *page {
 			return b.post("/sign-up", "name", "Bo", "email", anaEmail, "password", anaPassword)
-		},
-		"backup code": func(b *browser) *page {
-			b = b.withToken(half.token())
-			return b.post("/recover", "code", "0000-0000-0000-0000")
 		},
 		"confirm": func(b *browser) *page {
 			b = b.withToken(ana.token())
