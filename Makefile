@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run build test check vuln bench fuzz soak clean setup
+.PHONY: help run build test e2e check vuln bench fuzz soak clean setup
 
 GO ?= go
 DURATION ?= 10m
@@ -13,7 +13,7 @@ packages = $(patsubst %,./%/...,$(wildcard $(1)))
 TOOL = $(GO) tool -modfile=tools/go.mod
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: build ## start Twinlatch for development on http://localhost:8080; data stay in var/
 	bin/twinlatch serve --dev
@@ -26,6 +26,9 @@ build: ## build bin/twinlatch
 test: setup ## install what the tests need and run all of them
 	$(GO) test -race -timeout 40m . $(call packages,sqlstore keyring web pages server)
 	$(GO) test -timeout 40m ./...
+
+e2e: setup ## walk the journeys in a real browser; not yet part of test
+	$(GO) test -tags e2e -count=1 -timeout 40m ./e2e
 
 check: ## gofmt, vet, staticcheck, import rules
 	@bad=$$(gofmt -l $$($(GO) list -f '{{.Dir}}/*.go' ./...)); test -z "$$bad" || { echo "not formatted by gofmt:"; echo "$$bad"; exit 1; }
