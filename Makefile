@@ -27,8 +27,8 @@ test: setup ## install what the tests need and run all of them
 	$(GO) test -race -timeout 40m . $(call packages,sqlstore keyring web pages server)
 	$(GO) test -timeout 40m ./...
 
-e2e: setup ## walk the journeys in a real browser; not yet part of test
-	$(GO) test -tags e2e -count=1 -timeout 40m ./e2e
+e2e: setup ## only walk the journeys in a real browser
+	$(GO) test -count=1 -timeout 40m ./e2e
 
 check: ## gofmt, vet, staticcheck, import rules
 	@bad=$$(gofmt -l $$($(GO) list -f '{{.Dir}}/*.go' ./...)); test -z "$$bad" || { echo "not formatted by gofmt:"; echo "$$bad"; exit 1; }

@@ -46,6 +46,28 @@ func TestANewAccount(t *testing.T) {
 	}
 }
 
+// The user ids of an application are its own.
+func TestUserIDsOfAnApplicationAreComparedAsTheyAre(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	ids := map[twinlatch.AccountID]bool{}
+	for _, login := range []string{"u_AbC", "u_aBc", "u_abc", " u_abc", "zoe\u0308", "zoë"} {
+		a, err := w.CreateAccount(ctx, twinlatch.NewAccount{Realm: "shop", Login: login, Password: twinlatch.NewSecret(password)}, home)
+		w.ok(err)
+		equal(t, "login", a.Login, login)
+		found, err := w.FindAccount(ctx, "shop", login)
+		w.ok(err)
+		d, _, err := w.SignIn(ctx, "shop", login, twinlatch.NewSecret(password), home)
+		w.ok(err)
+		who, _ := d.Passed()
+		equal(t, "who", []twinlatch.AccountID{found.ID, who.Account().ID}, []twinlatch.AccountID{a.ID, a.ID})
+		ids[a.ID] = true
+	}
+	equal(t, "people", len(ids), 6)
+	_, err := w.FindAccount(ctx, "shop", "U_ABC")
+	refused(t, err, twinlatch.ErrNotFound)
+}
+
 func TestALoginIsTakenOnce(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -71,18 +71,18 @@ func newBusy(t testing.TB, change ...func(*twinlatch.Config)) *busy {
 
 // acts are all there are: TestEveryActIsListed sees to it.
 func (b *busy) acts() []act {
-	err1 := func(_ any, err error) error { return err }
+	errorOf := func(_ any, err error) error { return err }
 	return []act{
-		{name: "Sessions", needs: toLook, as: func(by twinlatch.Authority) error { return err1(b.Sessions(ctx, by)) }},
-		{name: "Factors", needs: toLook, as: func(by twinlatch.Authority) error { return err1(b.Factors(ctx, by)) }},
-		{name: "BackupCodes", needs: toLook, as: func(by twinlatch.Authority) error { return err1(b.BackupCodes(ctx, by)) }},
-		{name: "Events", needs: toLook, as: func(by twinlatch.Authority) error { return err1(b.Events(ctx, by, 0, 9)) }},
-		{name: "Enrollment", needs: toLook, as: func(by twinlatch.Authority) error { return err1(b.Enrollment(ctx, by, b.enrollment.ID)) }},
+		{name: "Sessions", needs: toLook, as: func(by twinlatch.Authority) error { return errorOf(b.Sessions(ctx, by)) }},
+		{name: "Factors", needs: toLook, as: func(by twinlatch.Authority) error { return errorOf(b.Factors(ctx, by)) }},
+		{name: "BackupCodes", needs: toLook, as: func(by twinlatch.Authority) error { return errorOf(b.BackupCodes(ctx, by)) }},
+		{name: "Events", needs: toLook, as: func(by twinlatch.Authority) error { return errorOf(b.Events(ctx, by, 0, 9)) }},
+		{name: "Enrollment", needs: toLook, as: func(by twinlatch.Authority) error { return errorOf(b.Enrollment(ctx, by, b.enrollment.ID)) }},
 		{name: "RenameFactor", needs: toLook, as: func(by twinlatch.Authority) error { return b.RenameFactor(ctx, by, b.app.id, "new", home) }},
 		{name: "EndSession", needs: toLook, as: func(by twinlatch.Authority) error { return b.EndSession(ctx, by, b.phoneID, home) }},
 		{name: "EndOtherSessions", needs: toLook, as: func(by twinlatch.Authority) error { return b.EndOtherSessions(ctx, by, home) }},
 		{name: "BeginEnroll", needs: toAdd, as: func(by twinlatch.Authority) error {
-			return err1(b.BeginEnroll(ctx, by, totp.Kind, nil, home))
+			return errorOf(b.BeginEnroll(ctx, by, totp.Kind, nil, home))
 		}},
 		{name: "FinishEnroll", needs: toAdd, as: func(by twinlatch.Authority) error {
 			_, _, err := b.FinishEnroll(ctx, by, b.enrollment.ID, code(b.third.Code(b.Now())), home)
@@ -91,17 +91,17 @@ func (b *busy) acts() []act {
 		{name: "PreferFactor", needs: toAlter, as: func(by twinlatch.Authority) error { return b.PreferFactor(ctx, by, b.second.id, home) }},
 		{name: "RemoveFactor", needs: toAlter, as: func(by twinlatch.Authority) error { return b.RemoveFactor(ctx, by, b.second.id, home) }},
 		{name: "TurnOff", needs: toAlter, as: func(by twinlatch.Authority) error { return b.TurnOff(ctx, by, home) }},
-		{name: "NewBackupCodes", needs: toAlter, as: func(by twinlatch.Authority) error { return err1(b.NewBackupCodes(ctx, by, home)) }},
+		{name: "NewBackupCodes", needs: toAlter, as: func(by twinlatch.Authority) error { return errorOf(b.NewBackupCodes(ctx, by, home)) }},
 		{name: "ConfirmPassword", needs: offAndFirst, who: func(who twinlatch.Passed) error {
-			return err1(b.ConfirmPassword(ctx, who, twinlatch.NewSecret(password), home))
+			return errorOf(b.ConfirmPassword(ctx, who, twinlatch.NewSecret(password), home))
 		}},
-		{name: "ConfirmFirstStep", needs: offAndFirst, who: func(who twinlatch.Passed) error { return err1(b.ConfirmFirstStep(ctx, who, home)) }},
+		{name: "ConfirmFirstStep", needs: offAndFirst, who: func(who twinlatch.Passed) error { return errorOf(b.ConfirmFirstStep(ctx, who, home)) }},
 		{name: "MayChange", needs: advice, who: func(who twinlatch.Passed) error { return b.MayChange(who) }},
-		{name: "Ways", needs: firstStep, half: func(who twinlatch.Known) error { return err1(b.Ways(ctx, who)) }},
-		{name: "Ask", needs: firstStep, half: func(who twinlatch.Known) error { return err1(b.Ask(ctx, who, "", home)) }},
-		{name: "Asked", needs: firstStep, half: func(who twinlatch.Known) error { return err1(b.Asked(ctx, who)) }},
-		{name: "Answer", needs: firstStep, half: func(who twinlatch.Known) error { return err1(b.Answer(ctx, who, code(b.code()), home)) }},
-		{name: "Recover", needs: firstStep, half: func(who twinlatch.Known) error { return err1(b.Recover(ctx, who, b.codes[0], home)) }},
+		{name: "Ways", needs: firstStep, half: func(who twinlatch.Known) error { return errorOf(b.Ways(ctx, who)) }},
+		{name: "Ask", needs: firstStep, half: func(who twinlatch.Known) error { return errorOf(b.Ask(ctx, who, "", home)) }},
+		{name: "Asked", needs: firstStep, half: func(who twinlatch.Known) error { return errorOf(b.Asked(ctx, who)) }},
+		{name: "Answer", needs: firstStep, half: func(who twinlatch.Known) error { return errorOf(b.Answer(ctx, who, code(b.code()), home)) }},
+		{name: "Recover", needs: firstStep, half: func(who twinlatch.Known) error { return errorOf(b.Recover(ctx, who, b.codes[0], home)) }},
 	}
 }
 

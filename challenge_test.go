@@ -1,6 +1,7 @@
 package twinlatch_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -315,6 +316,25 @@ func TestAMethodThatIsNoLongerConfigured(t *testing.T) {
 	_, err = last.Ask(ctx, last.known(), "", cafe)
 	refused(t, err, twinlatch.ErrNotFound)
 	ann.ok(last.recover(codes[0]))
+}
+
+// A guess that was counted is judged and written down, also when the client does
+// not wait for it.
+func TestAJudgedGuessIsFinishedWithoutItsClient(t *testing.T) {
+	t.Parallel()
+	said := &spoken{kind: "word"}
+	ann := newWorld(t, alsoSpoken(said)).protected("ann@example.com")
+	f := ann.choose("word", "tulip")
+	ann.ok(ann.PreferFactor(ctx, ann.passed(), f.ID, home))
+	for text, want := range map[string]error{"rose": twinlatch.ErrWrongCode, "tulip": nil} {
+		impatient, leave := context.WithCancel(ctx)
+		said.during = leave
+		b := ann.signIn(cafe)
+		refused(t, b.keep(ann.Answer(impatient, b.known(), word(text), cafe)), want)
+		b.meets(map[error]twinlatch.Step{nil: twinlatch.Pass, twinlatch.ErrWrongCode: twinlatch.NeedSecondStep}[want], b.check().Reason)
+	}
+	equal(t, "wrong", ann.count(twinlatch.EventWrongCode), 1)
+	equal(t, "right", ann.count(twinlatch.EventVerified), 1)
 }
 
 // A method that is wrong about whom it judged lets nobody in.

@@ -143,6 +143,30 @@ func TestRemovingAFactorKillsItsChallenges(t *testing.T) {
 	equal(t, "slot", bob.session().V4, slot)
 }
 
+// Whoever can write the database cannot give one person's app to another, nor a
+// question of one session to another: what is sealed opens in its place only.
+func TestASecretInAnotherPlaceDoesNotOpen(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	ann, thief := w.protected("ann@example.com"), w.protected("thief@example.com")
+	b := ann.signIn(home)
+	w.exec("UPDATE factors SET secret = (SELECT secret FROM factors WHERE account_id = $1), key_id = (SELECT key_id FROM factors WHERE account_id = $1), counter = 0 WHERE account_id = $2",
+		string(thief.account.ID), string(ann.account.ID))
+	for _, text := range []string{thief.code(), ann.code()} {
+		if err := b.answer(text); err == nil || errors.Is(err, twinlatch.ErrWrongCode) || errors.Is(err, twinlatch.ErrReplayed) {
+			t.Errorf("an app that was moved: %v", err)
+		}
+	}
+	b.meets(twinlatch.NeedSecondStep, twinlatch.ReasonNewSession)
+
+	asked, _ := thief.beginning(nil)
+	ours, _ := thief.beginning(nil)
+	w.exec("UPDATE challenges SET question = (SELECT question FROM challenges WHERE id = $1) WHERE id = $2", string(asked.ID), string(ours.ID))
+	if _, err := thief.Enrollment(ctx, thief.passed(), ours.ID); err == nil || errors.Is(err, twinlatch.ErrNotFound) {
+		t.Errorf("a question that was moved: %v", err)
+	}
+}
+
 func TestTheOneAskedFirst(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -101,18 +101,29 @@ func (h *hasher) do(ctx context.Context, fn func()) error {
 	default:
 		return ErrBusy
 	}
+	select {
+	case h.slots <- struct{}{}:
+	default:
+		if err := h.waitForSlot(ctx); err != nil {
+			return err
+		}
+	}
+	defer func() { <-h.slots }()
+	fn()
+	return nil
+}
+
+func (h *hasher) waitForSlot(ctx context.Context) error {
 	wait := time.NewTimer(h.cost.Wait)
 	defer wait.Stop()
 	select {
 	case h.slots <- struct{}{}:
-		defer func() { <-h.slots }()
+		return nil
 	case <-wait.C:
 		return ErrBusy
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	fn()
-	return nil
 }
 
 // hash makes a PHC string ("$argon2id$v=19$m=…,t=…,p=…$salt$hash") of a password.

@@ -154,9 +154,9 @@ func TestAYearOfGuessing(t *testing.T) {
 	t.Parallel()
 	ann := newWorld(t).protected("ann@example.com")
 	judged := 0
-	for night := range 365 {
-		ann.later(day)
-		for guess := range 2 {
+	for night := 0; night < 365; night += 5 {
+		ann.later(5 * day)
+		for guess := range 5 {
 			from := at(fmt.Sprintf("10.%d.%d.%d", night/256, night%256, guess))
 			if guess == 0 {
 				from = home
@@ -255,6 +255,28 @@ func TestTheLimitOfALogin(t *testing.T) {
 	}
 	refused(t, try("ann@example.com", "wrong", cafe), twinlatch.ErrWrongPassword)
 	limited(t, try("ann@example.com", password, cafe))
+}
+
+// To guess the password in the settings is no easier than at the door.
+func TestTheLimitOfAConfirmation(t *testing.T) {
+	t.Parallel()
+	ann := newWorld(t).person("ann@example.com").signIn(home)
+	confirm := func(text string) error {
+		return ann.keep(ann.ConfirmPassword(ctx, ann.passed(), twinlatch.NewSecret(text), home))
+	}
+	for range 20 { // right ones do not count
+		ann.ok(confirm(password))
+	}
+	for n := range 10 {
+		if n%2 == 0 { // both doors together
+			refused(t, confirm("wrong"), twinlatch.ErrWrongPassword)
+			continue
+		}
+		_, _, err := ann.SignIn(ctx, twinlatch.MainRealm, "ann@example.com", twinlatch.NewSecret("wrong"), home)
+		refused(t, err, twinlatch.ErrWrongPassword)
+	}
+	limited(t, confirm("wrong"))
+	equal(t, "right and wrong", confirm(password), confirm("wrong"))
 }
 
 // A right password of an account that is disabled tells nothing, also not by

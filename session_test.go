@@ -2,6 +2,7 @@ package twinlatch_test
 
 import (
 	"reflect"
+	"strings"
 	"testing"
 	"time"
 
@@ -231,7 +232,7 @@ func TestATokenOfAnotherSessionOpensNothing(t *testing.T) {
 		account + "." + bobSession + "." + secret,
 		account + "." + session + "." + bobSecret,
 		bobs + "." + bobSession + "." + secret,
-		account + "." + session + "." + string(make43('A')),
+		account + "." + session + "." + strings.Repeat("A", 43),
 	} {
 		token, err := twinlatch.ParseToken(forged)
 		w.ok(err)
@@ -239,14 +240,6 @@ func TestATokenOfAnotherSessionOpensNothing(t *testing.T) {
 		w.unchanged("to sign out with it", func() { w.ok(w.SignOut(ctx, token, home)) })
 	}
 	ann.meets(twinlatch.Pass, "")
-}
-
-func make43(b byte) []byte {
-	text := make([]byte, 43)
-	for i := range text {
-		text[i] = b
-	}
-	return text
 }
 
 func TestSignOutEndsTheSessionOnce(t *testing.T) {
@@ -262,6 +255,15 @@ func TestSignOutEndsTheSessionOnce(t *testing.T) {
 	pending.meets(twinlatch.NeedFirstStep, "")
 	ann.ok(ann.SignOut(ctx, twinlatch.Token{}, home))
 	equal(t, "signed out", ann.count(twinlatch.EventSignedOut), 2)
+}
+
+func TestADisabledAccountMaySignOut(t *testing.T) {
+	t.Parallel()
+	ann := newWorld(t).protected("ann@example.com")
+	ann.exec("UPDATE accounts SET disabled_at = 1")
+	ann.ok(ann.SignOut(ctx, ann.token, home))
+	ann.exec("UPDATE accounts SET disabled_at = NULL")
+	ann.meets(twinlatch.NeedFirstStep, "")
 }
 
 func TestEndingSessions(t *testing.T) {

@@ -130,6 +130,34 @@ func TestALoginIsForgiving(t *testing.T) {
 	}
 }
 
+// leaving are Keys that opens a password hash when the client is just gone.
+type leaving struct {
+	twinlatch.Keys
+	leave func()
+}
+
+func (l *leaving) Open(s twinlatch.Sealed, at twinlatch.Place) ([]byte, error) {
+	if l.leave != nil {
+		l.leave()
+	}
+	return l.Keys.Open(s, at)
+}
+
+// Whoever guesses a password cannot hide that it was right by going away.
+func TestARightPasswordLeavesItsTrace(t *testing.T) {
+	t.Parallel()
+	keys := &leaving{}
+	ann := newWorld(t, func(c *twinlatch.Config) {
+		keys.Keys = c.Keys
+		c.Keys = keys
+	}).protected("ann@example.com")
+	impatient, leave := context.WithCancel(ctx)
+	keys.leave = leave
+	_, _, err := ann.SignIn(impatient, twinlatch.MainRealm, "ann@example.com", twinlatch.NewSecret(password), cafe)
+	ann.ok(err)
+	equal(t, "first steps", ann.count(twinlatch.EventFirstStep), 1)
+}
+
 // Step one alone changes nothing that others have.
 func TestTheFirstStepChangesNoOtherSession(t *testing.T) {
 	t.Parallel()

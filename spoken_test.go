@@ -14,6 +14,7 @@ type spoken struct {
 	sends  bool
 	judged atomic.Int64
 	proves func(twinlatch.Proof) twinlatch.Proof // nil: what was proved
+	during func()                                // nil: nothing else happens while it judges
 }
 
 func (m *spoken) Describe() twinlatch.Description {
@@ -52,6 +53,9 @@ func (m *spoken) BeginVerify(_ context.Context, in twinlatch.Input) (twinlatch.Q
 
 func (m *spoken) FinishVerify(_ context.Context, in twinlatch.Input, _ []byte, a twinlatch.Answer) (twinlatch.Proof, error) {
 	m.judged.Add(1)
+	if m.during != nil {
+		m.during()
+	}
 	for _, f := range in.Factors {
 		if f.Secret.Reveal() == a["word"] {
 			p := twinlatch.Proof{Factor: f.ID}

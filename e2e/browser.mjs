@@ -1,4 +1,4 @@
-// The browser, and where pictures go.
+// The browser, its sizes, and where pictures go.
 import { mkdirSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { chromium } from "playwright-core";
@@ -10,3 +10,6 @@ export const launch = () => chromium.launch({
 	executablePath: process.env.E2E_CHROMIUM,
 	args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"],
 });
+
+export const phone = { width: 390, height: 844 };
+export const desk = { width: 1280, height: 900 };

@@ -1,7 +1,8 @@
 // Journey 5: changes are asked to be confirmed when the last proof is older than
 // ten minutes; devices and sessions are listed and ended; activity is told.
 import assert from "node:assert/strict";
-import { desk, journey, phone, wait } from "./person.mjs";
+import { desk, phone } from "./browser.mjs";
+import { journey, wait } from "./person.mjs";
 
 const security = "/settings/user/security";
 const firefox = "Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0";

@@ -1,5 +1,3 @@
-//go:build e2e
-
 // Package e2e lets people with a real browser walk every journey, with
 // JavaScript and without, look at each page they come by, and weigh it. What
 // they do is in *.test.mjs, each with a server of its own; what they saw is in

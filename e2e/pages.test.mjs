@@ -2,6 +2,7 @@
 // looks at all of them can see.
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { axe, measure, overlaps } from "./eyes.mjs";
 import { journey, now, Person, totp } from "./person.mjs";
 
 journey("help", async (p) => {
@@ -46,18 +47,18 @@ journey("development mode", async (p) => {
 test("axe and the ruler see what is wrong", async () => {
 	const p = await Person.arrive();
 	await p.go("/sign-in");
-	assert.deepEqual((await p.axe()).wrong, []);
+	assert.deepEqual((await axe(p)).wrong, []);
 	await p.page.evaluate(() => {
 		document.querySelector("label").remove();
 		document.querySelector(".btn").style.color = "#0c6080";
 		document.querySelector("h1").style.width = "500px";
 	});
-	const found = (await p.axe()).wrong.map((w) => w.split(":")[0]);
+	const found = (await axe(p)).wrong.map((w) => w.split(":")[0]);
 	assert.deepEqual(found.sort(), ["color-contrast", "label"]);
-	await assert.rejects(p.measure("planted"), /wider than 320 pixels/);
-	assert.deepEqual(await p.overlaps(), []);
+	await assert.rejects(measure(p, "planted"), /wider than 320 pixels/);
+	assert.deepEqual(await overlaps(p), []);
 	await p.page.evaluate(() => { document.querySelector(".btn").style.translate = "0 -60px"; });
-	assert.deepEqual(await p.overlaps(), ["password: Sign in"]);
+	assert.deepEqual(await overlaps(p), ["password: Sign in"]);
 	await p.page.setViewportSize(p.way.size);
 	await p.page.evaluate(() => { document.body.append(Object.assign(document.createElement("script"), { textContent: "1" })); });
 	await assert.rejects(p.leave(), /Content Security Policy/);

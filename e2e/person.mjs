@@ -1,20 +1,16 @@
-// How to be a person with a browser, an authenticator app (oathtool) and eyes
-// (screenshots, axe-core, a reader of QR codes). Every test file has a server of
-// its own, so that moving its clock disturbs nobody else.
+// How to be a person with a browser, an authenticator app (oathtool) and a reader
+// of QR codes (zbarimg). Every test file has a server of its own, so that moving
+// its clock disturbs nobody else.
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { appendFileSync, readFileSync } from "node:fs";
 import { after, test } from "node:test";
-import { artefacts, launch } from "./browser.mjs";
+import { artefacts, desk, launch, phone } from "./browser.mjs";
+import { look } from "./eyes.mjs";
 
 export const address = process.env.E2E_ADDRESS;
 
 const browser = await launch();
 after(() => browser.close());
-
-export const phone = { width: 390, height: 844 };
-export const desk = { width: 1280, height: 900 };
-const schemes = ["light", "dark"];
 
 // Both walks take the same way. What a page looks like at the other size and in
 // the other colours, look() sees.
@@ -32,21 +28,16 @@ export function journey(title, walk, on = walks) {
 			const p = await Person.arrive(way);
 			try {
 				await walk(p);
-			} finally {
 				await p.leave();
+			} catch (e) {
+				await p.page.screenshot({ path: `${artefacts}failed-${`${title}-${way.name}`.replaceAll(" ", "-")}.png`, fullPage: true }).catch(() => {});
+				throw e;
+			} finally {
+				await p.context.close();
 			}
 		});
 	}
 }
-
-const axe = readFileSync(new URL(import.meta.resolve("axe-core/axe.min.js")), "utf8");
-const rules = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22a", "wcag22aa", "best-practice"];
-
-// Text spacing that a page must bear (WCAG 2.2, 1.4.12).
-const spacing = "* { line-height: 1.5 !important; letter-spacing: .12em !important; word-spacing: .16em !important } p { margin-block-end: 2em !important }";
-
-// A page with everything that it loads weighs no more, over the wire and cold.
-const heaviest = 14_000;
 
 let people = 0;
 
@@ -74,7 +65,7 @@ export class Person {
 	// leave closes the browser, which must have had nothing to complain about.
 	async leave() {
 		await this.context.close();
-		await this.second?.context().close();
+		await this.copy?.context().close();
 		assert.deepEqual(this.complaints, [], "the browser's console");
 	}
 
@@ -239,127 +230,8 @@ export class Person {
 	// words are all that the page shows.
 	words() { return this.page.locator("body").innerText(); }
 
-	// look keeps a picture of the page at both sizes and in both colour schemes,
-	// folded and unfolded, and lets axe and a ruler at each; it also weighs it. The
-	// name begins with that of the page's template.
-	async look(name) {
-		if (this.way.script) await this.#weigh(name);
-		else if (await this.page.locator("script").count() === 0) return; // the same with JavaScript
-		const sizes = this.way.script ? [phone, desk] : [this.way.size];
-		for (const size of sizes) {
-			await this.page.setViewportSize(size);
-			for (const scheme of this.way.script ? schemes : [this.way.scheme]) {
-				await this.page.emulateMedia({ colorScheme: scheme });
-				const file = `${name}${this.way.script ? "" : "-noscript"}`;
-				await this.#picture(file, size, scheme);
-				const folded = await this.page.evaluate(() => [...document.querySelectorAll("details:not([open])")].map((d) => { d.open = true; d.dataset.folded = ""; }).length);
-				if (folded) await this.#picture(`${file}-open`, size, scheme);
-				await this.#axe(`${file} ${size.width} ${scheme}`);
-				assert.deepEqual(await this.overlaps(), [], `${name} at ${size.width}: controls over words`);
-				await this.page.evaluate(() => document.querySelectorAll("[data-folded]").forEach((d) => { d.open = false; delete d.dataset.folded; }));
-			}
-		}
-		await this.measure(name);
-		await this.page.setViewportSize(this.way.size);
-		await this.page.emulateMedia({ colorScheme: this.way.scheme });
-	}
-
-	async #picture(name, { width }, scheme) {
-		const file = `${name}-${width}-${scheme}.png`;
-		await this.page.screenshot({ path: artefacts + file, fullPage: true });
-		note({ picture: file, name, width, scheme });
-	}
-
-	// #axe finds nothing wrong, and nothing that it could not judge.
-	async #axe(where) {
-		const found = await this.axe();
-		note({ axe: where, rules: found.passes });
-		assert.deepEqual(found.wrong, [], `axe: ${where}`);
-	}
-
-	async axe() {
-		const page = this.way.script ? this.page : await this.#copy();
-		if (!(await page.evaluate(() => "axe" in globalThis))) await page.evaluate(axe);
-		return page.evaluate(async (tags) => {
-			const r = await globalThis.axe.run(document, { runOnly: tags });
-			const wrong = [...r.violations, ...r.incomplete].map((v) => `${v.id}: ${v.help}: ${v.nodes.map((n) => n.html).join(" ")}`);
-			return { wrong, passes: r.passes.length };
-		}, rules);
-	}
-
-	// #copy is the page as it is, in a browser where scripts run (axe is one) but
-	// the page's own never arrives.
-	async #copy() {
-		if (!this.second) {
-			const { size, scheme } = this.way;
-			this.second = await (await browser.newContext({ viewport: size, colorScheme: scheme, reducedMotion: "reduce" })).newPage();
-			await this.second.route("**/*", (route) => {
-				switch (route.request().resourceType()) {
-				case "document": return route.fulfill({ contentType: "text/html; charset=utf-8", body: this.html });
-				case "script": return route.abort();
-				default: return route.continue();
-				}
-			});
-		}
-		this.html = await this.page.content();
-		await this.second.goto(this.page.url());
-		return this.second;
-	}
-
-	// overlaps finds words that lie under a control that is not theirs.
-	overlaps() {
-		return this.page.evaluate(() => {
-			const controls = [...document.querySelectorAll("a, button, summary, input:not(.vh), img")].filter((e) => e.checkVisibility() && !e.classList.contains("vh"));
-			const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT), found = [];
-			while (texts.nextNode()) {
-				const words = texts.currentNode, range = document.createRange();
-				if (!words.data.trim() || words.parentElement.closest(".vh") || !words.parentElement.checkVisibility()) continue;
-				range.selectNodeContents(words);
-				for (const control of controls) {
-					const boxes = [...control.getClientRects()];
-					const over = (r) => boxes.some((c) => Math.min(c.right, r.right) - Math.max(c.left, r.left) > 2 && Math.min(c.bottom, r.bottom) - Math.max(c.top, r.top) > 2);
-					if (!control.contains(words) && [...range.getClientRects()].some(over)) found.push(`${control.innerText || control.id}: ${words.data}`);
-				}
-			}
-			return found;
-		});
-	}
-
-	// measure: no page scrolls sideways on the narrowest phone, with wide text
-	// spacing, or from right to left.
-	async measure(name) {
-		await this.page.setViewportSize({ width: 320, height: 844 });
-		const wide = await this.page.evaluate((css) => {
-			const html = document.documentElement, before = [...document.adoptedStyleSheets], dir = html.dir, over = {};
-			const measure = (how) => { if (html.scrollWidth > html.clientWidth) over[how] = html.scrollWidth; };
-			measure("plain");
-			const sheet = new CSSStyleSheet();
-			sheet.replaceSync(css);
-			document.adoptedStyleSheets = [sheet];
-			measure("spaced");
-			document.adoptedStyleSheets = before;
-			html.dir = "rtl";
-			measure("right to left");
-			html.dir = dir;
-			return over;
-		}, spacing);
-		assert.deepEqual(wide, {}, `${name} is wider than 320 pixels`);
-	}
-
-	// #weigh counts the page and all that it refers to, each as it came over the
-	// wire the first time.
-	async #weigh(name) {
-		const refers = await this.page.evaluate(() => [...document.querySelectorAll("link[href], script[src], img[src]")].map((e) => e.href || e.src).filter((u) => /^https?:/.test(u)));
-		for (let i = 0; refers.some((u) => !this.wire.has(u)) && i < 100; i++) await new Promise((r) => setTimeout(r, 50));
-		const requests = 1 + refers.length;
-		const bytes = this.document + refers.reduce((sum, u) => sum + this.wire.get(u), 0);
-		note({ weight: name, requests, bytes, html: this.document });
-		assert.ok(bytes <= heaviest, `${name} weighs ${bytes} bytes`);
-		if (name === "signin") assert.ok(requests <= 3, `sign-in takes ${requests} requests`);
-	}
+	look(name) { return look(this, name); }
 }
-
-const note = (what) => appendFileSync(`${artefacts}looks.jsonl`, `${JSON.stringify(what)}\n`);
 
 // now is the service's time in milliseconds.
 export async function now() {

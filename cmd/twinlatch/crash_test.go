@@ -32,6 +32,7 @@ const (
 // victim is a person whose server is killed, and all that it acknowledged.
 type victim struct {
 	server       string
+	home         string // address; each has a network of its own, so that no limit is met
 	email        string
 	created      bool
 	secret       []byte
@@ -46,12 +47,13 @@ type victim struct {
 // written together.
 func TestNothingAcknowledgedIsLostByKill(t *testing.T) {
 	dir := t.TempDir()
+	t.Setenv("TWINLATCH_PROXIES", "127.0.0.1/32")
 	var all []*victim
 	for round := range crashRounds {
 		base, kill := startServer(t, dir)
 		var people sync.WaitGroup
 		for i := range crashPeople {
-			v := &victim{server: base, email: fmt.Sprintf("p%d.%d@example.com", round, i)}
+			v := &victim{server: base, home: fmt.Sprintf("10.0.%d.%d", round, i), email: fmt.Sprintf("p%d.%d@example.com", round, i)}
 			all = append(all, v)
 			people.Go(v.live)
 		}
@@ -129,6 +131,7 @@ func (v *victim) get(path string) (status int, to, body string) {
 
 func (v *victim) send(r *http.Request) (status int, to, body string) {
 	v.sure = false
+	r.Header.Set("X-Forwarded-For", v.home)
 	if v.session != "" {
 		r.AddCookie(&http.Cookie{Name: "twinlatch", Value: v.session})
 	}
