@@ -59,7 +59,7 @@ func (s *Service) CreateAccount(ctx context.Context, n NewAccount, c Client) (Ac
 		if _, err := s.take(ctx, networkLimits("signup", c.IP, signUps)...); err != nil {
 			return Account{}, err
 		}
-		if password, err = s.sealPassword(ctx, a.ID, n.Password); err != nil {
+		if password, err = s.sealPassword(ctx, a.ID, n.Password, c); err != nil {
 			return Account{}, err
 		}
 	}

@@ -51,7 +51,7 @@ func (s *Service) Answer(ctx context.Context, who Known, ans Answer, c Client) (
 	if err != nil {
 		return Token{}, err
 	}
-	token, err := s.settle(ctx, who, c, method.Describe().AMR, counters(string(open.Kind)), func(tx Tx, now time.Time) error {
+	token, err := s.settle(ctx, who, c, secondStep{amr: method.Describe().AMR, counters: counters(string(open.Kind))}, func(tx Tx, now time.Time) error {
 		if err := tx.Consume(open.ID, open.Session, now); err != nil {
 			return err
 		}
@@ -134,18 +134,25 @@ func prove(tx Tx, p Proof, now time.Time) error {
 	return tx.Advance(p.Factor, *p.Counter, now)
 }
 
+// secondStep is how a second step was done.
+type secondStep struct {
+	amr       []string
+	recovered bool     // by a backup code
+	counters  []string // of wrong answers that it lifts
+}
+
 // settle verifies the session of who in one transaction with what consume does.
-func (s *Service) settle(ctx context.Context, who Known, c Client, amr, forgive []string, consume func(Tx, time.Time) error) (Token, error) {
+func (s *Service) settle(ctx context.Context, who Known, c Client, done secondStep, consume func(Tx, time.Time) error) (Token, error) {
 	return s.renew(ctx, who, func(tx Tx, row *SessionRow, now time.Time) error {
 		if err := consume(tx, now); err != nil {
 			return err
 		}
 		row.Session.verified(c.IP, now, s.cfg.Policy)
-		row.Session.AMR, row.Session.Recovered = amr, amr == nil
+		row.Session.AMR, row.Session.Recovered = done.amr, done.recovered
 		if err := tx.EndChallenges(row.Session.ID, Verify, now); err != nil {
 			return err
 		}
-		if err := tx.Forgive(forgive...); err != nil {
+		if err := tx.Forgive(done.counters...); err != nil {
 			return err
 		}
 		return tx.PutNetwork(network(c.IP), now)

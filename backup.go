@@ -118,7 +118,7 @@ func (s *Service) NewBackupCodes(ctx context.Context, by Authority, c Client) ([
 		}
 	}
 	digests := make([][]byte, len(codes))
-	err := s.hasher.do(ctx, func() {
+	err := s.hasher.do(ctx, c.IP, func() {
 		for i, code := range codes {
 			digests[i] = s.digest(id, strings.ReplaceAll(code.Reveal(), "-", ""), salt)
 		}
@@ -199,11 +199,11 @@ func (s *Service) Recover(ctx context.Context, who Known, code Secret, c Client)
 	}
 	ctx = context.WithoutCancel(ctx) // what was counted is judged and written down
 	var digest []byte
-	if err := s.hasher.do(ctx, func() { digest = s.digest(id, text, salt) }); err != nil {
+	if err := s.hasher.do(ctx, c.IP, func() { digest = s.digest(id, text, salt) }); err != nil {
 		giveBack()
 		return Token{}, err
 	}
-	token, err := s.settle(ctx, who, c, nil, counters("backup"), func(tx Tx, now time.Time) error {
+	token, err := s.settle(ctx, who, c, secondStep{recovered: true, counters: counters("backup")}, func(tx Tx, now time.Time) error {
 		if err := tx.UseBackupCode(digest, now); err != nil {
 			return err
 		}

@@ -137,15 +137,17 @@ func (s *Service) ask(ctx context.Context, who Known, f FactorID, c Client) (Cha
 	if err != nil {
 		return Challenge{}, kept{}, err
 	}
-	ch, err := s.newChallenge(Verify, q.kind, who.Session().ID, asked.Prompt)
+	fresh, err := s.newChallenge(Verify, q.kind, who.Session().ID, asked.Prompt)
 	if err != nil {
 		return Challenge{}, kept{}, err
 	}
-	k := kept{State: asked.State, Prompt: asked.Prompt}
-	stored, err := s.seal(id, ch, k)
+	state := kept{State: asked.State, Prompt: asked.Prompt}
+	stored, err := s.seal(id, fresh, state)
 	if err != nil {
 		return Challenge{}, kept{}, err
 	}
+	var ch Challenge
+	var k kept
 	err = s.cfg.Store.Tx(ctx, id, func(tx Tx) error {
 		if err := tx.Lock(); err != nil {
 			return err
@@ -162,6 +164,7 @@ func (s *Service) ask(ctx context.Context, who Known, f FactorID, c Client) (Cha
 		case err != nil && !errors.Is(err, ErrNotFound):
 			return err
 		}
+		ch, k = fresh, state
 		stored.CreatedAt = now
 		if err := tx.InsertChallenge(stored); err != nil {
 			return err

@@ -176,7 +176,7 @@ func (s *Service) FinishEnroll(ctx context.Context, by Authority, c ChallengeID,
 	}
 	var token Token
 	if own {
-		token, err = s.settle(ctx, passed.Known(), cl, method.Describe().AMR, nil, enroll)
+		token, err = s.settle(ctx, passed.Known(), cl, secondStep{amr: method.Describe().AMR}, enroll)
 	} else {
 		err = s.change(ctx, by, add, func(tx Tx, _ AccountID, _ string) error { return enroll(tx, s.now()) })
 	}

@@ -65,12 +65,12 @@ func (f *faulty) AccountByLogin(c context.Context, realm, login string) (twinlat
 	return run(f, "AccountByLogin", func() (twinlatch.AccountID, error) { return f.Store.AccountByLogin(c, realm, login) })
 }
 
-func (f *faulty) Take(c context.Context, l twinlatch.Limit, now time.Time) error {
-	return f.run("Take", func() error { return f.Store.Take(c, l, now) })
+func (f *faulty) Take(c context.Context, l twinlatch.Limit, now time.Time) (time.Time, error) {
+	return run(f, "Take", func() (time.Time, error) { return f.Store.Take(c, l, now) })
 }
 
-func (f *faulty) Return(c context.Context, l twinlatch.Limit) error {
-	return f.run("Return", func() error { return f.Store.Return(c, l) })
+func (f *faulty) Return(c context.Context, l twinlatch.Limit, end time.Time) error {
+	return f.run("Return", func() error { return f.Store.Return(c, l, end) })
 }
 
 type faultyView struct {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/netip"
 	"runtime"
 	"strings"
 	"time"
@@ -29,7 +30,7 @@ type Hashing struct {
 // 512 MiB in use at a time; the garbage collector may hold twice as much.
 func DefaultHashing() Hashing {
 	parallel := max(1, min(runtime.GOMAXPROCS(0), 8))
-	return Hashing{Memory: 64 << 10, Passes: 3, Lanes: 4, Parallel: parallel, Queue: 4 * parallel, Wait: 2 * time.Second}
+	return Hashing{Memory: 64 << 10, Passes: 3, Lanes: 4, Parallel: parallel, Queue: 8 * parallel, Wait: 2 * time.Second}
 }
 
 func (h Hashing) withDefaults() Hashing {
@@ -47,7 +48,7 @@ func (h Hashing) withDefaults() Hashing {
 		h.Parallel = d.Parallel
 	}
 	if h.Queue == 0 {
-		h.Queue = 4 * h.Parallel
+		h.Queue = 8 * h.Parallel
 	}
 	if h.Wait == 0 {
 		h.Wait = d.Wait
@@ -81,69 +82,42 @@ const (
 // hasher runs argon2id with bounded concurrency.
 type hasher struct {
 	cost  Hashing
-	queue chan struct{} // running or waiting
-	slots chan struct{} // running
+	turns *turns
 }
 
 func newHasher(cost Hashing) *hasher {
-	return &hasher{
-		cost:  cost,
-		queue: make(chan struct{}, cost.Parallel+cost.Queue),
-		slots: make(chan struct{}, cost.Parallel),
-	}
+	return &hasher{cost: cost, turns: newTurns(cost.Parallel, cost.Queue)}
 }
 
-// do runs fn when it is its turn. ErrBusy: too many are waiting, or for too long.
-func (h *hasher) do(ctx context.Context, fn func()) error {
-	select {
-	case h.queue <- struct{}{}:
-		defer func() { <-h.queue }()
-	default:
-		return ErrBusy
+// do runs fn when it is its turn among those who come from elsewhere. ErrBusy:
+// too many are waiting, or for too long.
+func (h *hasher) do(ctx context.Context, ip netip.Addr, fn func()) error {
+	if err := h.turns.take(ctx, widest(ip), h.cost.Wait); err != nil {
+		return err
 	}
-	select {
-	case h.slots <- struct{}{}:
-	default:
-		if err := h.waitForSlot(ctx); err != nil {
-			return err
-		}
-	}
-	defer func() { <-h.slots }()
+	defer h.turns.done()
 	fn()
 	return nil
 }
 
-func (h *hasher) waitForSlot(ctx context.Context) error {
-	wait := time.NewTimer(h.cost.Wait)
-	defer wait.Stop()
-	select {
-	case h.slots <- struct{}{}:
-		return nil
-	case <-wait.C:
-		return ErrBusy
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
 // hash makes a PHC string ("$argon2id$v=19$m=…,t=…,p=…$salt$hash") of a password.
-func (h *hasher) hash(ctx context.Context, rand io.Reader, password string) (string, error) {
+func (h *hasher) hash(ctx context.Context, ip netip.Addr, rand io.Reader, password string) (string, error) {
 	p := phc{memory: h.cost.Memory, passes: h.cost.Passes, lanes: h.cost.Lanes, salt: make([]byte, saltBytes)}
 	if _, err := io.ReadFull(rand, p.salt); err != nil {
 		return "", err
 	}
-	err := h.do(ctx, func() { p.sum = p.of(password) })
+	err := h.do(ctx, ip, func() { p.sum = p.of(password) })
 	return p.String(), err
 }
 
 // matches compares a password with a PHC string. weak means that the string was
 // made with other costs than today's and should be made anew.
-func (h *hasher) matches(ctx context.Context, stored, password string) (ok, weak bool, err error) {
+func (h *hasher) matches(ctx context.Context, ip netip.Addr, stored, password string) (ok, weak bool, err error) {
 	p, err := parsePHC(stored)
 	if err != nil {
 		return false, false, err
 	}
-	err = h.do(ctx, func() { ok = subtle.ConstantTimeCompare(p.of(password), p.sum) == 1 })
+	err = h.do(ctx, ip, func() { ok = subtle.ConstantTimeCompare(p.of(password), p.sum) == 1 })
 	weak = p.memory != h.cost.Memory || p.passes != h.cost.Passes || p.lanes != h.cost.Lanes
 	return ok, weak, err
 }

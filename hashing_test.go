@@ -2,8 +2,8 @@ package twinlatch
 
 import (
 	"bytes"
-	"context"
 	"errors"
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
@@ -17,21 +17,21 @@ const (
 func TestAHashIsReadAsItIsWritten(t *testing.T) {
 	t.Parallel()
 	h := newHasher(Hashing{Memory: 64, Passes: 2, Lanes: 2, Parallel: 1, Wait: time.Hour})
-	text, err := h.hash(t.Context(), bytes.NewReader(make([]byte, 16)), "tulip")
+	text, err := h.hash(t.Context(), netip.Addr{}, bytes.NewReader(make([]byte, 16)), "tulip")
 	if err != nil || !strings.HasPrefix(text, "$argon2id$v=19$m=64,t=2,p=2$AAAAAAAAAAAAAAAAAAAAAA$") {
 		t.Fatal(text, err)
 	}
 	for password, want := range map[string]bool{"tulip": true, "Tulip": false, "": false, "tulip\x00": false} {
-		if ok, weak, err := h.matches(t.Context(), text, password); ok != want || weak || err != nil {
+		if ok, weak, err := h.matches(t.Context(), netip.Addr{}, text, password); ok != want || weak || err != nil {
 			t.Errorf("%q: %v, %v, %v", password, ok, weak, err)
 		}
 	}
-	if _, err := h.hash(t.Context(), bytes.NewReader(make([]byte, 15)), "tulip"); err == nil {
+	if _, err := h.hash(t.Context(), netip.Addr{}, bytes.NewReader(make([]byte, 15)), "tulip"); err == nil {
 		t.Error("a hash without randomness")
 	}
 	for _, today := range []Hashing{{Memory: 65, Passes: 2, Lanes: 2}, {Memory: 64, Passes: 1, Lanes: 2}, {Memory: 64, Passes: 2, Lanes: 1}} {
 		today.Parallel, today.Wait = 1, time.Hour
-		if ok, weak, err := newHasher(today).matches(t.Context(), text, "tulip"); !ok || !weak || err != nil {
+		if ok, weak, err := newHasher(today).matches(t.Context(), netip.Addr{}, text, "tulip"); !ok || !weak || err != nil {
 			t.Errorf("%+v: %v, %v, %v", today, ok, weak, err)
 		}
 	}
@@ -42,7 +42,7 @@ func TestAForeignArgon2idHashMatches(t *testing.T) {
 	t.Parallel()
 	h := newHasher(Hashing{Memory: 8, Passes: 1, Lanes: 1, Parallel: 1, Wait: time.Hour})
 	const stored = "$argon2id$v=19$m=65536,t=2,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc"
-	if ok, weak, err := h.matches(t.Context(), stored, "password"); !ok || !weak || err != nil {
+	if ok, weak, err := h.matches(t.Context(), netip.Addr{}, stored, "password"); !ok || !weak || err != nil {
 		t.Error(ok, weak, err)
 	}
 }
@@ -102,7 +102,7 @@ func TestHostileHashesAreRefused(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 		h := newHasher(Hashing{Memory: 8, Passes: 1, Lanes: 1, Parallel: 1})
-		if ok, _, err := h.matches(t.Context(), hostile, "tulip"); ok || err == nil {
+		if ok, _, err := h.matches(t.Context(), netip.Addr{}, hostile, "tulip"); ok || err == nil {
 			t.Errorf("%s: matches", name)
 		}
 	}
@@ -126,42 +126,12 @@ func FuzzParsePHC(f *testing.F) {
 	})
 }
 
-func TestAFullQueueIsBusy(t *testing.T) {
-	t.Parallel()
-	h := newHasher(Hashing{Parallel: 1, Queue: 1, Wait: time.Hour})
-	h.slots <- struct{}{} // somebody is hashing
-	gone, leave := context.WithCancel(t.Context())
-	leave()
-	if err := h.do(gone, func() { t.Error("hashed") }); !errors.Is(err, context.Canceled) {
-		t.Errorf("who went away: %v", err)
-	}
-	h.queue <- struct{}{}
-	h.queue <- struct{}{}
-	if err := h.do(t.Context(), func() { t.Error("hashed") }); !errors.Is(err, ErrBusy) {
-		t.Errorf("a full queue: %v", err)
-	}
-	<-h.queue
-	h.cost.Wait = time.Nanosecond
-	if err := h.do(t.Context(), func() { t.Error("hashed") }); !errors.Is(err, ErrBusy) {
-		t.Errorf("after waiting: %v", err)
-	}
-	<-h.slots
-	h.cost.Wait = time.Hour
-	ran := false
-	if err := h.do(t.Context(), func() { ran = true }); err != nil || !ran {
-		t.Errorf("when it is free: %v", err)
-	}
-	if len(h.queue) != 1 || len(h.slots) != 0 {
-		t.Error("a place was not given back")
-	}
-}
-
 func TestWhatIsNotSaidOfHashingIsTheDefault(t *testing.T) {
 	t.Parallel()
 	if h := (Hashing{}).withDefaults(); h != DefaultHashing() {
 		t.Errorf("%+v", h)
 	}
-	if h := (Hashing{Parallel: 3}).withDefaults(); h.Queue != 12 {
+	if h := (Hashing{Parallel: 3}).withDefaults(); h.Queue != 24 {
 		t.Errorf("%+v", h)
 	}
 }

@@ -34,6 +34,15 @@ func network(ip netip.Addr) netip.Prefix {
 	return n
 }
 
+// widest is what counts as one network where somebody may have many narrow ones.
+func widest(ip netip.Addr) netip.Prefix {
+	n := network(ip)
+	if n.Addr().Is6() {
+		n, _ = n.Addr().Prefix(48) // always possible
+	}
+	return n
+}
+
 // What one IPv4 address may do in ten minutes.
 const (
 	wrongAnswers = 30
@@ -54,13 +63,12 @@ func networkLimits(name string, ip netip.Addr, most int) []Limit {
 		return []Limit{{scope, name, most, 10 * time.Minute}}
 	}
 	limits := make([]Limit, 0, 3)
-	for _, bits := range [...]int{64, 56, 48} {
+	for i, bits := range [...]int{48, 56, 64} { // the widest first: it refuses most
 		n, err := ip.Prefix(bits)
 		if err != nil {
 			continue
 		}
-		most *= 2
-		limits = append(limits, Limit{"ip:" + n.String(), name, most, 10 * time.Minute})
+		limits = append(limits, Limit{"ip:" + n.String(), name, most << (3 - i), 10 * time.Minute})
 	}
 	return limits
 }
@@ -76,22 +84,24 @@ func (s *Service) loginLimit(realm, login string, ip netip.Addr) Limit {
 // guess was right, or it was not judged.
 func (s *Service) take(ctx context.Context, limits ...Limit) (giveBack func(), err error) {
 	now := s.now()
-	for i, l := range limits {
-		if err := s.cfg.Store.Take(ctx, l, now); err != nil {
-			s.giveBack(ctx, limits[:i])
+	ends := make([]time.Time, 0, len(limits))
+	giveBack = func() {
+		ctx := context.WithoutCancel(ctx)
+		for i, end := range ends {
+			if err := s.cfg.Store.Return(ctx, limits[i], end); err != nil {
+				s.cfg.Log.WarnContext(ctx, "limit not given back", "limit", limits[i].Name, "error", err)
+			}
+		}
+	}
+	for _, l := range limits {
+		end, err := s.cfg.Store.Take(ctx, l, now)
+		if err != nil {
+			giveBack()
 			return nil, err
 		}
+		ends = append(ends, end)
 	}
-	return func() { s.giveBack(ctx, limits) }, nil
-}
-
-func (s *Service) giveBack(ctx context.Context, limits []Limit) {
-	ctx = context.WithoutCancel(ctx)
-	for _, l := range limits {
-		if err := s.cfg.Store.Return(ctx, l); err != nil {
-			s.cfg.Log.WarnContext(ctx, "limit not given back", "limit", l.Name, "error", err)
-		}
-	}
+	return giveBack, nil
 }
 
 // counters names an account's counters of wrong answers with one method (or

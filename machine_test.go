@@ -24,8 +24,8 @@ func TestMachine(t *testing.T) {
 		url   func(testing.TB) string
 		every int // of how many runs, to save time
 	}{
-		{"SQLite", twinlatchtest.SQLite, 1},
-		{"PostgreSQL", twinlatchtest.Postgres, 4},
+		{"SQLite", twinlatchtest.SQLite, detector},
+		{"PostgreSQL", twinlatchtest.Postgres, 4 * detector},
 	} {
 		t.Run(on.name, func(t *testing.T) {
 			t.Parallel()

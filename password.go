@@ -4,6 +4,7 @@ import (
 	"context"
 	_ "embed"
 	"errors"
+	"net/netip"
 	"slices"
 	"strings"
 	"unicode"
@@ -109,7 +110,7 @@ const nobody = AccountID("aaaaaaaaaaaaaaaaaaaaaaaaaa")
 func passwordPlace(id AccountID) Place { return Place{Account: id, Table: "passwords"} }
 
 func (s *Service) sealedDecoy(ctx context.Context) (Sealed, error) {
-	hash, err := s.hasher.hash(ctx, s.cfg.Rand, "nobody")
+	hash, err := s.hasher.hash(ctx, netip.Addr{}, s.cfg.Rand, "nobody")
 	if err != nil {
 		return Sealed{}, err
 	}
@@ -117,8 +118,8 @@ func (s *Service) sealedDecoy(ctx context.Context) (Sealed, error) {
 }
 
 // sealPassword hashes and seals a new password.
-func (s *Service) sealPassword(ctx context.Context, id AccountID, password Secret) (Sealed, error) {
-	hash, err := s.hasher.hash(ctx, s.cfg.Rand, normal(password))
+func (s *Service) sealPassword(ctx context.Context, id AccountID, password Secret, c Client) (Sealed, error) {
+	hash, err := s.hasher.hash(ctx, c.IP, s.cfg.Rand, normal(password))
 	if err != nil {
 		return Sealed{}, err
 	}
@@ -128,7 +129,7 @@ func (s *Service) sealPassword(ctx context.Context, id AccountID, password Secre
 // checkPassword compares a password with the account's. Account nobody, an
 // account without a password and a wrong password cost the same work and are
 // all ErrWrongPassword.
-func (s *Service) checkPassword(ctx context.Context, id AccountID, password Secret) (weak bool, err error) {
+func (s *Service) checkPassword(ctx context.Context, id AccountID, password Secret, c Client) (weak bool, err error) {
 	sealed, real := s.decoy, false
 	err = s.cfg.Store.View(ctx, id, func(v View) error {
 		stored, err := v.Password()
@@ -153,7 +154,7 @@ func (s *Service) checkPassword(ctx context.Context, id AccountID, password Secr
 	if len(text) > maxPasswordBytes {
 		text, real = "", false
 	}
-	ok, weak, err := s.hasher.matches(ctx, string(stored), text)
+	ok, weak, err := s.hasher.matches(ctx, c.IP, string(stored), text)
 	switch {
 	case err != nil:
 		return false, err

@@ -283,7 +283,7 @@ func TestServiceRefusesANonsensicalHashing(t *testing.T) {
 	}
 	d := twinlatch.DefaultHashing()
 	equal(t, "RFC 9106, second option", []int{int(d.Memory), int(d.Passes), int(d.Lanes)}, []int{64 << 10, 3, 4})
-	if !slices.Contains([]int{1, 2, 3, 4, 5, 6, 7, 8}, d.Parallel) || d.Queue != 4*d.Parallel || d.Wait != 2*time.Second {
+	if !slices.Contains([]int{1, 2, 3, 4, 5, 6, 7, 8}, d.Parallel) || d.Queue != 8*d.Parallel || d.Wait != 2*time.Second {
 		t.Errorf("%+v", d)
 	}
 }

@@ -111,10 +111,14 @@ const (
 
 // Decide says whether a session of an account may pass, from stored facts, the
 // time and the address of this request. It is pure: the same facts give the same
-// answer. An invalid ip (unknown) equals no verified address, whatever BindIP
+// answer. For a session time does not run back: a now before the last request
+// served is that one. An invalid ip (unknown) equals no verified address, whatever BindIP
 // says, and so never passes an account with two-step verification on.
 func (p Policy) Decide(a Account, s Session, now time.Time, ip netip.Addr) (Step, Reason) {
 	p = p.withDefaults()
+	if now.Before(s.SeenAt) {
+		now = s.SeenAt
+	}
 	switch {
 	case !a.DisabledAt.IsZero(),
 		!now.Before(s.ExpiresAt),
@@ -170,8 +174,19 @@ func (p Policy) network(ip netip.Addr) netip.Prefix {
 	return n
 }
 
-// canonical makes ::ffff:192.0.2.1 the same as 192.0.2.1 and drops zones.
-func canonical(ip netip.Addr) netip.Addr { return ip.Unmap().WithZone("") }
+// translated is where IPv4 addresses lie in IPv6 (RFC 6052 §2.1).
+var translated = netip.MustParsePrefix("64:ff9b::/96")
+
+// canonical makes ::ffff:192.0.2.1 and 64:ff9b::192.0.2.1 the same as 192.0.2.1
+// and drops zones.
+func canonical(ip netip.Addr) netip.Addr {
+	ip = ip.Unmap().WithZone("")
+	if translated.Contains(ip) {
+		all := ip.As16()
+		ip = netip.AddrFrom4([4]byte(all[12:]))
+	}
+	return ip
+}
 
 // change is what an Authority wants to do to its account.
 type change int

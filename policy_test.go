@@ -89,6 +89,8 @@ func TestPolicyDecides(t *testing.T) {
 		{"the same address mapped into IPv6", zero, on, home(second), day, 0, "::ffff:192.0.2.1", pass, ""},
 		{"the same address, verified as mapped", zero, on, codes(accepted{"::ffff:192.0.2.1", second}), day, 0, "192.0.2.1", pass, ""},
 		{"mapped with a zone", zero, on, home(second), day, 0, "::ffff:192.0.2.1%eth0", pass, ""},
+		{"the same address translated into IPv6", zero, on, home(second), day, 0, "64:ff9b::192.0.2.1", pass, ""},
+		{"another address, translated", zero, on, home(second), day, 0, "64:ff9b::192.0.2.2", owes, moved},
 		{"another address, mapped", zero, on, home(second), day, 0, "::ffff:192.0.2.2", owes, moved},
 		{"A, then B: back at A", zero, on, codes(accepted{"192.0.2.1", 2 * second}, accepted{"198.51.100.7", second}), day, 0, "192.0.2.1", owes, moved},
 		{"A, then B: still at B", zero, on, codes(accepted{"192.0.2.1", 2 * second}, accepted{"198.51.100.7", second}), day, 0, "198.51.100.7", pass, ""},
@@ -152,6 +154,11 @@ func TestPolicyDecides(t *testing.T) {
 		{"aal2: idle for an hour", aal2, on, home(second), 2 * time.Hour, time.Hour, "192.0.2.1", none, over},
 		{"aal2: a day less one millisecond", aal2, on, home(second), day - milli, 0, "192.0.2.1", pass, ""},
 		{"aal2: a day", aal2, on, home(second), day, 0, "192.0.2.1", none, over},
+
+		// A clock that is set back: seen is negative, a request was served later than now.
+		{"a clock set back by a day", zero, on, home(second), day, -day, "192.0.2.1", pass, ""},
+		{"does not make a code fresh again", zero, on, home(month - day), month, -day, "192.0.2.1", owes, tooOld},
+		{"nor a session alive", zero, on, home(second), 89 * day, -day, "192.0.2.1", none, over},
 	} {
 		now := twinlatchtest.Start()
 		a := twinlatch.Account{TwoStep: row.twoStep, CreatedAt: now.Add(-100 * day)}
@@ -175,7 +182,7 @@ func TestPolicyDecides(t *testing.T) {
 		if step, reason := row.policy.Decide(a, s, now, address(row.ip)); step != none || reason != over {
 			t.Errorf("%s, but the account is disabled: %d %q", row.sentence, step, reason)
 		}
-		a.DisabledAt, s.ExpiresAt = time.Time{}, now.Add(milli)
+		a.DisabledAt, s.ExpiresAt = time.Time{}, now.Add(max(0, -row.seen)+milli)
 		if step, reason := row.policy.Decide(a, s, now, address(row.ip)); step != row.step || reason != row.reason {
 			t.Errorf("%s, one millisecond before it expires: %d %q", row.sentence, step, reason)
 		}
@@ -251,9 +258,17 @@ func TestDecideObeysItsLaws(t *testing.T) {
 		if later, _ := p.Decide(a, s, now.Add(wait), ip); later > step {
 			t.Fatal("waiting opens a door")
 		}
-		s.SeenAt = someTime().Draw(t, "seen")
+		if s.SeenAt.After(now) {
+			now = s.SeenAt
+		}
+		s.SeenAt = now.Add(-time.Duration(rapid.Int64Range(0, int64(200*day)).Draw(t, "seen")))
 		if active, why := p.Decide(a, s, now, ip); p.IdleFor == 0 && (active != step || why != reason) {
 			t.Fatal("activity matters without an idle limit")
+		}
+		s.SeenAt = now
+		served, _ := p.Decide(a, s, now, ip)
+		if back, _ := p.Decide(a, s, now.Add(-wait), ip); back > served {
+			t.Fatal("a clock set back opens a door")
 		}
 	})
 }

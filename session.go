@@ -122,28 +122,27 @@ func (s *Service) SignOut(ctx context.Context, t Token, c Client) error {
 	if t.account == "" {
 		return nil
 	}
-	return s.cfg.Store.Tx(ctx, t.account, func(tx Tx) error {
-		row, err := tx.Session(t.row)
-		if errors.Is(err, ErrNotFound) {
-			return nil
+	err := s.cfg.Store.Tx(ctx, t.account, func(tx Tx) error {
+		locked := tx.Lock()
+		if locked != nil && !errors.Is(locked, ErrDisabled) {
+			return locked
 		}
+		row, err := tx.Session(t.row)
 		if err != nil {
 			return err
 		}
 		if subtle.ConstantTimeCompare(row.SecretHash, t.hash()) != 1 {
-			return nil
-		}
-		switch err := tx.Lock(); {
-		case errors.Is(err, ErrDisabled): // a disabled account may still sign out
-			return ignoreNotFound(tx.DeleteSession(t.row))
-		case err != nil:
-			return err
+			return ErrNotFound
 		}
 		if err := tx.DeleteSession(t.row); err != nil {
-			return ignoreNotFound(err)
+			return err
+		}
+		if locked != nil { // a disabled account may still sign out
+			return nil
 		}
 		return s.record(tx, t.account, self, c, EventSignedOut, nil)
 	})
+	return ignoreNotFound(err)
 }
 
 func ignoreNotFound(err error) error {
@@ -153,7 +152,11 @@ func ignoreNotFound(err error) error {
 	return err
 }
 
-// Sessions lists live sessions, the one with the newest request first.
+// MaxSessions is how many sessions are listed; there may be more.
+const MaxSessions = 100
+
+// Sessions lists live sessions, the one with the newest request first, at most
+// MaxSessions.
 func (s *Service) Sessions(ctx context.Context, by Authority) ([]Session, error) {
 	id, _ := by.authority()
 	var sessions []Session

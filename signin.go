@@ -24,7 +24,7 @@ func (s *Service) SignIn(ctx context.Context, realm, login string, password Secr
 	if err != nil {
 		return Decision{}, Token{}, err
 	}
-	weak, err := s.checkPassword(ctx, id, password)
+	weak, err := s.checkPassword(ctx, id, password, c)
 	if err != nil {
 		if !errors.Is(err, ErrWrongPassword) {
 			giveBack()
@@ -38,7 +38,7 @@ func (s *Service) SignIn(ctx context.Context, realm, login string, password Secr
 	}
 	giveBack()
 	if weak && err == nil {
-		s.strengthen(ctx, id, password)
+		s.strengthen(ctx, id, password, c)
 	}
 	return d, t, err
 }
@@ -49,8 +49,8 @@ func (s *Service) passwordLimits(realm, login string, c Client) []Limit {
 
 // strengthen hashes a right password again at today's cost. That it cannot is
 // no reason to refuse the sign-in.
-func (s *Service) strengthen(ctx context.Context, id AccountID, password Secret) {
-	sealed, err := s.sealPassword(ctx, id, password)
+func (s *Service) strengthen(ctx context.Context, id AccountID, password Secret, c Client) {
+	sealed, err := s.sealPassword(ctx, id, password, c)
 	if err == nil {
 		err = s.cfg.Store.Tx(ctx, id, func(tx Tx) error {
 			if err := tx.Lock(); err != nil {
@@ -128,7 +128,7 @@ func (s *Service) ConfirmPassword(ctx context.Context, who Passed, password Secr
 	if err != nil {
 		return Token{}, err
 	}
-	if _, err := s.checkPassword(ctx, a.ID, password); err != nil {
+	if _, err := s.checkPassword(ctx, a.ID, password, c); err != nil {
 		if !errors.Is(err, ErrWrongPassword) {
 			giveBack()
 		}

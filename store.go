@@ -29,11 +29,13 @@ type Store interface {
 	AccountByLogin(ctx context.Context, realm, login string) (AccountID, error)
 
 	// Take counts against a limit that accounts share: at most Most within a
-	// Window that begins with the first. More is a *LimitError.
-	Take(ctx context.Context, l Limit, now time.Time) error
+	// Window that begins with the first. More is a *LimitError. end is when the
+	// window ends.
+	Take(ctx context.Context, l Limit, now time.Time) (end time.Time, err error)
 
-	// Return gives one Take back; without one to give back it does nothing.
-	Return(ctx context.Context, l Limit) error
+	// Return gives one Take of the window that ends then back. When that one is
+	// over it does nothing.
+	Return(ctx context.Context, l Limit, end time.Time) error
 
 	// CheckKeys remembers the check values of keys. When one that it remembers
 	// is missing in checks or differs it writes nothing: ErrWrongKeys.
@@ -80,7 +82,7 @@ type View interface {
 	Account() (Account, error)
 	Password() (Sealed, error)
 	Session(s SessionID) (SessionRow, error)
-	Sessions(now time.Time) ([]Session, error) // not expired, newest request first
+	Sessions(now time.Time) ([]Session, error) // not expired, newest request first, at most MaxSessions
 	Factors() ([]StoredFactor, error)          // oldest first
 	BackupCodes() (BackupCodes, error)
 

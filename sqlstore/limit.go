@@ -16,24 +16,22 @@ const (
 )
 
 // Take implements twinlatch.Store.
-func (s *Store) Take(ctx context.Context, l twinlatch.Limit, now time.Time) error {
+func (s *Store) Take(ctx context.Context, l twinlatch.Limit, now time.Time) (end time.Time, err error) {
 	if l.Most < 1 {
-		return &twinlatch.LimitError{}
+		return time.Time{}, &twinlatch.LimitError{}
 	}
-	return retry(ctx, func() error {
+	err = retry(ctx, func() error {
 		for {
-			result, err := s.write.ExecContext(ctx, `
+			err := found(s.write.QueryRowContext(ctx, `
 				INSERT INTO limits AS l (scope, name, taken, resets_at) VALUES ($1, $2, 1, $3)
 				ON CONFLICT (scope, name) DO UPDATE SET
 					taken = CASE WHEN l.resets_at <= $4 THEN 1 ELSE l.taken + 1 END,
 					resets_at = CASE WHEN l.resets_at <= $4 THEN excluded.resets_at ELSE l.resets_at END
-				WHERE l.resets_at <= $4 OR l.taken < $5`,
-				l.Scope, l.Name, millis(now.Add(l.Window)), millis(now), int64(l.Most))
-			if err != nil {
-				return wrap(err)
-			}
-			if n, err := result.RowsAffected(); err != nil || n > 0 {
-				return wrap(err)
+				WHERE l.resets_at <= $4 OR l.taken < $5
+				RETURNING resets_at`,
+				l.Scope, l.Name, millis(now.Add(l.Window)), millis(now), int64(l.Most)).Scan((*moment)(&end)))
+			if !errors.Is(err, twinlatch.ErrNotFound) {
+				return err
 			}
 			var refused twinlatch.LimitError
 			err = found(s.write.QueryRowContext(ctx,
@@ -48,14 +46,15 @@ func (s *Store) Take(ctx context.Context, l twinlatch.Limit, now time.Time) erro
 			return &refused
 		}
 	})
+	return end, err
 }
 
-// Return implements twinlatch.Store. It leaves the window as it is: one that
-// has reset begins anew with the next Take, whatever its count.
-func (s *Store) Return(ctx context.Context, l twinlatch.Limit) error {
+// Return implements twinlatch.Store.
+func (s *Store) Return(ctx context.Context, l twinlatch.Limit, end time.Time) error {
 	return retry(ctx, func() error {
 		_, err := s.write.ExecContext(ctx,
-			`UPDATE limits SET taken = taken - 1 WHERE scope = $1 AND name = $2 AND taken > 0`, l.Scope, l.Name)
+			`UPDATE limits SET taken = taken - 1 WHERE scope = $1 AND name = $2 AND resets_at = $3 AND taken > 0`,
+			l.Scope, l.Name, millis(end))
 		return wrap(err)
 	})
 }

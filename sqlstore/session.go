@@ -70,7 +70,8 @@ func (v *view) Sessions(now time.Time) ([]twinlatch.Session, error) {
 		all = append(all, s)
 		return err
 	}, `SELECT s.id, `+sessionColumns+` FROM sessions AS s
-		WHERE s.account_id = $1 AND s.expires_at > $2 ORDER BY s.seen_at DESC, s.id`, v.id, millis(now))
+		WHERE s.account_id = $1 AND s.expires_at > $2 ORDER BY s.seen_at DESC, s.id LIMIT $3`,
+		v.id, millis(now), twinlatch.MaxSessions)
 	return all, err
 }
 

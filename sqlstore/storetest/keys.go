@@ -54,7 +54,7 @@ func (s *suite) sweep(t *testing.T) {
 	session, challenge := s.newSession(t, id, nil), s.newChallenge(t, id, "session")
 	s.tx(t, id, func(tx twinlatch.Tx) error { return tx.PutNetwork(sharedNetwork, now) })
 	limit := twinlatch.Limit{Scope: "all", Name: "code", Most: 1, Window: time.Hour}
-	is(t, s.store.Take(t.Context(), limit, now), nil)
+	is(t, s.take(t, limit, now), nil)
 	const many = 2100 // old networks: more than fits in one statement
 	prefix := func(i int) netip.Prefix {
 		return netip.PrefixFrom(netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)}), 32)
@@ -82,7 +82,7 @@ func (s *suite) sweep(t *testing.T) {
 			same(t, known, networks)
 			return err
 		})
-		same(t, s.store.Take(t.Context(), limit, now) != nil, limits)
+		same(t, s.take(t, limit, now) != nil, limits)
 	}
 	remain(now, true, true, true, true)
 	s.read(t, id, func(v twinlatch.View) error {

@@ -20,9 +20,19 @@ func until(t *testing.T, err error, want time.Time) {
 	}
 }
 
+// take is Take for those who do not give back.
+func (s *suite) take(t *testing.T, l twinlatch.Limit, at time.Time) error {
+	t.Helper()
+	end, err := s.store.Take(t.Context(), l, at)
+	if err == nil && (!end.After(at) || end.After(at.Add(l.Window))) {
+		t.Errorf("a window of %v that was entered at %v ends at %v", l.Window, at, end)
+	}
+	return err
+}
+
 func (s *suite) limit(t *testing.T) {
 	l := twinlatch.Limit{Scope: "ip:" + s.id(), Name: "code", Most: 10, Window: 10 * time.Minute}
-	take := func(l twinlatch.Limit, at time.Time) error { return s.store.Take(t.Context(), l, at) }
+	take := func(l twinlatch.Limit, at time.Time) error { return s.take(t, l, at) }
 	race(t, 10, twinlatch.ErrLimited, func(int) error { return take(l, now) })
 	end := now.Add(l.Window)
 	until(t, take(l, now.Add(time.Minute)), end)
@@ -58,10 +68,11 @@ func (s *suite) limit(t *testing.T) {
 
 func (s *suite) returnLimit(t *testing.T) {
 	l := twinlatch.Limit{Scope: "ip:" + s.id(), Name: "code", Most: 3, Window: time.Minute}
-	take := func(at time.Time) error { return s.store.Take(t.Context(), l, at) }
+	take := func(at time.Time) error { return s.take(t, l, at) }
+	end := now.Add(l.Window)
 	giveBack := func() {
 		t.Helper()
-		if err := s.store.Return(t.Context(), l); err != nil {
+		if err := s.store.Return(t.Context(), l, end); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -86,15 +97,21 @@ func (s *suite) returnLimit(t *testing.T) {
 	for range 3 {
 		is(t, take(late), nil)
 	}
+	giveBack()
 	until(t, take(late), late.Add(time.Minute))
+	end = late.Add(time.Minute)
+	giveBack()
+	is(t, take(late.Add(time.Second)), nil)
+	until(t, take(late), end)
 
 	// Nothing is lost when many take and return at once.
 	l = twinlatch.Limit{Scope: "ip:" + s.id(), Name: "code", Most: callers, Window: time.Minute}
 	race(t, callers, nil, func(int) error {
-		if err := take(now); err != nil {
+		end, err := s.store.Take(t.Context(), l, now)
+		if err != nil {
 			return err
 		}
-		return s.store.Return(t.Context(), l)
+		return s.store.Return(t.Context(), l, end)
 	})
 	race(t, callers, nil, func(int) error { return take(now) })
 	until(t, take(now), now.Add(time.Minute))

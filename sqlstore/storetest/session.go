@@ -179,4 +179,10 @@ func (s *suite) listSessions(t *testing.T) {
 	deleted("", 1)
 	s.refused(t, twinlatch.ErrNotFound, id, func(tx twinlatch.Tx) error { return tx.DeleteSession("a") })
 	same(t, ids(now), []twinlatch.SessionID(nil))
+
+	for range twinlatch.MaxSessions + 1 {
+		s.newSession(t, id, []byte("hash"))
+	}
+	same(t, len(ids(now)), twinlatch.MaxSessions)
+	deleted("", twinlatch.MaxSessions+1)
 }

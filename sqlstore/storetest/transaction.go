@@ -144,7 +144,7 @@ func (s *suite) close(t *testing.T) {
 	if _, err := s.store.Session(t.Context(), id, ""); err == nil || errors.Is(err, twinlatch.ErrNotFound) {
 		t.Errorf("session: %v", err)
 	}
-	if err := s.store.Take(t.Context(), twinlatch.Limit{Scope: "all", Most: 1, Window: time.Minute}, now); err == nil {
+	if _, err := s.store.Take(t.Context(), twinlatch.Limit{Scope: "all", Most: 1, Window: time.Minute}, now); err == nil {
 		t.Error("a closed store takes")
 	}
 }

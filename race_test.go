@@ -1,0 +1,5 @@
+//go:build race
+
+package twinlatch_test
+
+const detector = 10
