@@ -1,6 +1,7 @@
 package pages
 
 import (
+	"context"
 	"encoding/base64"
 	"net/http"
 	"net/url"
@@ -201,4 +202,20 @@ func TestThirtyDays(t *testing.T) {
 		offers("/sign-out", "/verify/ways").hides("Step 2 of 2")
 	ana.verify().goes(security)
 	ana.get(security).is(200)
+}
+
+// A browser that went away is no fault of ours: nothing for the operator to see.
+func TestWhoWentAwayIsNoError(t *testing.T) {
+	t.Parallel()
+	d := newDoor(t)
+	ana := d.anaWithApp(t).elsewhere()
+	ana.signIn()
+	gone, leave := context.WithCancel(t.Context())
+	leave()
+	for _, path := range []string{"/verify", security} {
+		ana.send(ana.request("GET", path, "").WithContext(gone))
+	}
+	if log := d.log.String(); strings.Contains(log, "level=ERROR") || !strings.Contains(log, context.Canceled.Error()) {
+		t.Errorf("the log says:\n%s", log)
+	}
 }

@@ -2,6 +2,7 @@ package pages
 
 import (
 	"errors"
+	"log/slog"
 	"math"
 	"net/http"
 	"strconv"
@@ -59,7 +60,11 @@ func (p *Pages) explain(r *http.Request, err error, problem web.Problem) (key st
 	if p.cfg.Request != nil {
 		id = p.cfg.Request(r.Context())
 	}
-	p.cfg.Log.ErrorContext(r.Context(), "request failed", "method", r.Method, "path", r.URL.Path, "error", err)
+	level := slog.LevelError
+	if r.Context().Err() != nil { // nobody waits for the answer any more
+		level = slog.LevelDebug
+	}
+	p.cfg.Log.Log(r.Context(), level, "request failed", "method", r.Method, "path", r.URL.Path, "error", err)
 	return "err.broken", map[string]string{"id": id}
 }
 
