@@ -25,6 +25,8 @@ var (
 	ErrTwoStepOff     = errors.New("two-step verification is off")
 	ErrUnknownAddress = errors.New("the client's address is unknown")
 	ErrDisabled       = errors.New("account is disabled")
+	ErrNoRoute        = errors.New("no sender for this message")
+	ErrBadRecipient   = errors.New("this address cannot get messages")
 	ErrWrongKeys      = errors.New("the store was written with other keys")
 )
 

@@ -16,6 +16,7 @@ type (
 	FactorID    string
 	ChallengeID string
 	SessionID   string
+	MessageID   string
 )
 
 // Kind names a Method: "totp", "text", "webauthn", "yubico".

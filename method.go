@@ -79,8 +79,9 @@ type Field struct {
 
 // Question is what Begin returns. The Service seals it whole into the challenge.
 type Question struct {
-	State  []byte // for Finish; never leaves the server
-	Prompt Prompt // for the person
+	State   []byte   // for Finish; never leaves the server
+	Prompt  Prompt   // for the person
+	Message *Message // to be sent: Channel, To, Body and Country; nil: none
 }
 
 // Prompt is shown to the person: pages render it, the API returns it as JSON.

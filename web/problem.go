@@ -39,6 +39,8 @@ var problems = [...]struct {
 	{twinlatch.ErrTwoStepOff, http.StatusConflict, "two-step-off"},
 	{twinlatch.ErrUnknownAddress, http.StatusForbidden, "unknown-address"},
 	{twinlatch.ErrDisabled, http.StatusForbidden, "account-disabled"},
+	{twinlatch.ErrNoRoute, http.StatusServiceUnavailable, "cannot-send"},
+	{twinlatch.ErrBadRecipient, http.StatusUnprocessableEntity, "bad-recipient"},
 	{twinlatch.ErrWrongKeys, http.StatusInternalServerError, "internal"},
 	{ErrForm, http.StatusBadRequest, "form"},
 }
