@@ -56,7 +56,7 @@ func (s *Service) CreateAccount(ctx context.Context, n NewAccount, c Client) (Ac
 		if err := CheckPassword(n.Password, a.Login, a.DisplayName); err != nil {
 			return Account{}, err
 		}
-		if _, err := s.take(ctx, networkLimits("signup", c.IP, signUps)...); err != nil {
+		if _, err := s.take(ctx, networkLimits("signup", c.IP, signUps, tenMinutes)...); err != nil {
 			return Account{}, err
 		}
 		if password, err = s.sealPassword(ctx, a.ID, n.Password, c); err != nil {

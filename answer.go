@@ -12,8 +12,8 @@ import (
 // advanced, the session verified for c.IP under a new Token and the event
 // written. The old Token is dead.
 //
-// When none is open and the method asked first needs nothing sent, it is asked
-// first. Otherwise that is ErrExpired.
+// When none is open and the method that Ask would ask needs nothing sent, it is
+// asked first. Otherwise that is ErrExpired.
 //
 // A *FieldError costs no try. A wrong answer is a *WrongCodeError; one that was
 // used before is the same with ErrReplayed inside. *LimitError: nothing was
@@ -58,6 +58,11 @@ func (s *Service) Answer(ctx context.Context, who Known, ans Answer, c Client) (
 		if err := prove(tx, proof, now); err != nil {
 			return err
 		}
+		if k.Message != nil {
+			if err := tx.Answered(open.ID); err != nil {
+				return err
+			}
+		}
 		more := about(open.Kind, name)
 		more["reason"] = string(who.reason)
 		return s.record(tx, id, self, c, EventVerified, more)
@@ -77,9 +82,9 @@ func (s *Service) askAgain(ctx context.Context, who Known, c Client) (Challenge,
 	switch {
 	case err != nil:
 		return Challenge{}, kept{}, err
-	case len(ways.Factors) == 0:
+	case ways.Next.ID == "":
 		return Challenge{}, kept{}, ErrTwoStepOff
-	case s.methods[ways.Factors[0].Kind].Describe().Sends:
+	case s.methods[ways.Next.Kind].Describe().Sends:
 		return Challenge{}, kept{}, ErrExpired
 	}
 	return s.ask(ctx, who, "", c)

@@ -18,6 +18,8 @@ type Challenge struct {
 	Factor    FactorID // empty: any of the kind
 	Prompt    Prompt
 	TriesLeft int
+	ResendAt  time.Time // when its message may be sent again; zero: there is none
+	Delivery  Delivery  // of its newest message
 	ExpiresAt time.Time
 }
 
@@ -44,9 +46,10 @@ type StoredChallenge struct {
 
 // kept is the plain text of StoredChallenge.Sealed.
 type kept struct {
-	State  []byte `json:"state,omitempty"`
-	Prompt Prompt `json:"prompt"`
-	Name   string `json:"name,omitempty"` // enroll: what the person calls the new factor
+	State   []byte    `json:"state,omitempty"`
+	Prompt  Prompt    `json:"prompt"`
+	Message *envelope `json:"message,omitempty"` // to be sent again as it is
+	Name    string    `json:"name,omitempty"`    // enroll: what the person calls the new factor
 }
 
 func (s *Service) seal(id AccountID, c Challenge, k kept) (StoredChallenge, error) {
@@ -76,10 +79,12 @@ func challengePlace(id AccountID, c ChallengeID) Place {
 // Ways is how someone may do the second step.
 type Ways struct {
 	Factors []Factor // of configured methods; the one asked first comes first
+	Next    Factor   // what Ask asks when it is not told; zero: nothing
 	Backup  bool     // a backup code is left
 }
 
-// Ways lists how who may do the second step. Factors show their Hint, no more.
+// Ways lists how who may do the second step. Factors show their Hint, no more;
+// where two of a kind have the same one, it is longer.
 func (s *Service) Ways(ctx context.Context, who Known) (Ways, error) {
 	var w Ways
 	err := s.cfg.Store.View(ctx, who.Account().ID, func(v View) error {
@@ -91,12 +96,45 @@ func (s *Service) Ways(ctx context.Context, who Known) (Ways, error) {
 		if err != nil {
 			return err
 		}
-		w.Factors = bare(s.inOrder(row.Account, stored))
+		ways := s.inOrder(row.Account, stored)
+		if w.Factors, err = s.hinted(row.Account.ID, ways); err != nil {
+			return err
+		}
+		next, err := s.next(v, row.Session.ID, ways)
+		if err != nil {
+			return err
+		}
+		for _, f := range w.Factors {
+			if f.ID == next.ID {
+				w.Next = f
+			}
+		}
 		codes, err := v.BackupCodes()
 		w.Backup = codes.Left > 0
 		return ignoreNotFound(err)
 	})
 	return w, err
+}
+
+// next is what is asked without being told: what this session was asked last and
+// did not answer, else what the account is asked first.
+func (s *Service) next(v View, session SessionID, ways []StoredFactor) (StoredFactor, error) {
+	if len(ways) == 0 {
+		return StoredFactor{}, nil
+	}
+	last, err := v.Newest(session, Verify)
+	if errors.Is(err, ErrNotFound) {
+		return ways[0], nil
+	}
+	if err != nil {
+		return StoredFactor{}, err
+	}
+	for _, f := range ways {
+		if f.ID == last.Factor || last.Factor == "" && f.Kind == last.Kind {
+			return f, nil
+		}
+	}
+	return ways[0], nil
 }
 
 // inOrder keeps the factors whose method is configured and puts the one asked
@@ -115,10 +153,19 @@ func (s *Service) inOrder(a Account, stored []StoredFactor) []StoredFactor {
 	return append(first, rest...)
 }
 
-// Ask asks who for proof of factor f, or of the one asked first when f is empty.
+// Ask asks who for proof of factor f; when f is empty, of the one that this
+// session was asked last, else of the one asked first.
+//
 // While a challenge of the same kind is open it is that one: asking again
-// neither prolongs it nor gives back tries. Asking another kind ends it.
+// neither prolongs it nor gives back tries. Asking another kind ends it. A
+// method that sends is asked for one factor; its message goes out with the
+// question, and again, the same, when the same factor is asked again: a
+// *LimitError before Challenge.ResendAt, or when too many were sent. Only what
+// a person posted may ask such a method. Challenge.Delivery tells whether
+// somebody took the message.
+//
 // ErrTwoStepOff: nothing is enrolled. ErrNotFound: f is not one of the account's.
+// ErrNoRoute: nobody can carry the message.
 func (s *Service) Ask(ctx context.Context, who Known, f FactorID, c Client) (Challenge, error) {
 	ch, _, err := s.ask(ctx, who, f, c)
 	return ch, err
@@ -126,10 +173,19 @@ func (s *Service) Ask(ctx context.Context, who Known, f FactorID, c Client) (Cha
 
 func (s *Service) ask(ctx context.Context, who Known, f FactorID, c Client) (Challenge, kept, error) {
 	q, err := s.question(ctx, who, f)
-	if err != nil {
+	switch {
+	case err != nil:
 		return Challenge{}, kept{}, err
-	}
-	if q.open.ID != "" {
+	case q.open.ID != "" && q.kept.Message != nil:
+		ch, err := s.resend(ctx, q.open, *q.kept.Message, who.Account().ID, c, func(tx Tx) (SessionID, error) {
+			if err := tx.Lock(); err != nil {
+				return "", err
+			}
+			row, _, err := s.current(tx, who.facts)
+			return row.Session.ID, err
+		})
+		return ch, q.kept, err
+	case q.open.ID != "":
 		return q.open, q.kept, nil
 	}
 	id := who.Account().ID
@@ -137,61 +193,74 @@ func (s *Service) ask(ctx context.Context, who Known, f FactorID, c Client) (Cha
 	if err != nil {
 		return Challenge{}, kept{}, err
 	}
-	fresh, err := s.newChallenge(Verify, q.kind, who.Session().ID, asked.Prompt)
+	fresh, err := s.newChallenge(Verify, q.kind, who.Session().ID, asked)
 	if err != nil {
 		return Challenge{}, kept{}, err
 	}
-	state := kept{State: asked.State, Prompt: asked.Prompt}
+	fresh.Factor = q.factor
+	state := kept{State: asked.State, Prompt: asked.Prompt, Message: envelopeOf(asked.Message)}
 	stored, err := s.seal(id, fresh, state)
 	if err != nil {
 		return Challenge{}, kept{}, err
 	}
 	var ch Challenge
 	var k kept
-	err = s.cfg.Store.Tx(ctx, id, func(tx Tx) error {
+	delivery, err := s.withMessage(ctx, id, fresh, state.Message, c, func(tx Tx) (bool, error) {
 		if err := tx.Lock(); err != nil {
-			return err
+			return false, err
 		}
 		row, _, err := s.current(tx, who.facts)
 		if err != nil {
-			return err
+			return false, err
 		}
 		now := s.now()
 		switch open, err := tx.Open(row.Session.ID, Verify, now); {
-		case err == nil && open.Kind == q.kind: // asked by a parallel request
+		case err == nil && q.sameAs(open): // asked by a parallel request
 			ch, k, err = s.unseal(id, open)
-			return err
+			return false, err
 		case err != nil && !errors.Is(err, ErrNotFound):
-			return err
+			return false, err
 		}
 		ch, k = fresh, state
 		stored.CreatedAt = now
 		if err := tx.InsertChallenge(stored); err != nil {
-			return err
+			return false, err
 		}
 		if who.reason == ReasonCodeTooOld || who.reason == ReasonIPChanged {
-			return s.record(tx, id, self, c, EventAsked, map[string]string{"reason": string(who.reason)})
+			return true, s.record(tx, id, self, c, EventAsked, map[string]string{"reason": string(who.reason)})
 		}
-		return nil
+		return true, nil
 	})
+	ch.Delivery = delivery
 	return ch, k, err
 }
 
-func (s *Service) newChallenge(p Purpose, k Kind, session SessionID, prompt Prompt) (Challenge, error) {
+func (s *Service) newChallenge(p Purpose, k Kind, session SessionID, q Question) (Challenge, error) {
 	id, err := newID[ChallengeID](s.cfg.Rand)
-	return Challenge{
-		ID: id, Purpose: p, Session: session, Kind: k, Prompt: prompt,
-		TriesLeft: s.cfg.Policy.Tries, ExpiresAt: s.now().Add(s.cfg.Policy.CodeFor),
-	}, err
+	now := s.now()
+	ch := Challenge{
+		ID: id, Purpose: p, Session: session, Kind: k, Prompt: q.Prompt,
+		TriesLeft: s.cfg.Policy.Tries, ExpiresAt: now.Add(s.cfg.Policy.CodeFor),
+	}
+	if q.Message != nil {
+		ch.ResendAt = now.Add(firstAgain)
+	}
+	return ch, err
 }
 
 // question is what Ask needs to ask.
 type question struct {
 	kind   Kind
+	factor FactorID // of a method that sends
 	method Method
 	input  Input
-	open   Challenge // of that kind, if one is open already
+	open   Challenge // the same question, if it is open already
 	kept   kept
+}
+
+// sameAs reports whether an open challenge asks the same.
+func (q question) sameAs(open StoredChallenge) bool {
+	return open.Kind == q.kind && open.Factor == q.factor
 }
 
 func (s *Service) question(ctx context.Context, who Known, f FactorID) (question, error) {
@@ -210,25 +279,30 @@ func (s *Service) question(ctx context.Context, who Known, f FactorID) (question
 			return ErrTwoStepOff
 		}
 		ways := s.inOrder(row.Account, stored)
-		if f == "" && len(ways) > 0 {
-			f = ways[0].ID
-		}
-		for _, way := range ways {
-			if way.ID == f {
-				q.kind, q.method = way.Kind, s.methods[way.Kind]
+		if f == "" {
+			next, err := s.next(v, row.Session.ID, ways)
+			if err != nil {
+				return err
 			}
+			f = next.ID
 		}
-		if q.method == nil {
+		way := only(ways, f)
+		if len(way) == 0 {
 			return ErrNotFound
 		}
+		q.kind, q.method = way[0].Kind, s.methods[way[0].Kind]
+		candidates := ofKind(ways, q.kind)
+		if q.method.Describe().Sends {
+			q.factor, candidates = f, way
+		}
 		switch open, err := v.Open(row.Session.ID, Verify, s.now()); {
-		case err == nil && open.Kind == q.kind:
+		case err == nil && q.sameAs(open):
 			q.open, q.kept, err = s.unseal(id, open)
 			return err
 		case err != nil && !errors.Is(err, ErrNotFound):
 			return err
 		}
-		q.input, err = s.input(row.Account, ofKind(ways, q.kind))
+		q.input, err = s.input(row.Account, candidates)
 		return err
 	})
 	return q, err
@@ -255,8 +329,17 @@ func (s *Service) asked(ctx context.Context, who Known) (ch Challenge, k kept, e
 		if err != nil {
 			return err
 		}
-		ch, k, err = s.unseal(row.Account.ID, open)
+		ch, k, err = s.unsealed(v, row.Account.ID, open)
 		return err
 	})
+	return ch, k, err
+}
+
+// unsealed is unseal with what became of the message.
+func (s *Service) unsealed(v View, id AccountID, stored StoredChallenge) (ch Challenge, k kept, err error) {
+	if ch, k, err = s.unseal(id, stored); err == nil && k.Message != nil {
+		ch.Delivery, err = v.Delivery(ch.ID)
+		err = ignoreNotFound(err)
+	}
 	return ch, k, err
 }

@@ -16,7 +16,9 @@ func errTooMany() error {
 
 // BeginEnroll starts adding a factor of kind k. Fields are the method's
 // EnrollFields, and "name": what the person calls the new factor (optional).
-// Nothing is enrolled until FinishEnroll. ErrNotFound: no such method.
+// Nothing is enrolled until FinishEnroll. Of a method that sends, beginning
+// again with the same fields is "send again": see Ask, which has the same
+// errors. ErrNotFound: no such method.
 func (s *Service) BeginEnroll(ctx context.Context, by Authority, k Kind, fields map[string]string, c Client) (Challenge, error) {
 	method := s.methods[k]
 	if method == nil {
@@ -58,18 +60,50 @@ func (s *Service) BeginEnroll(ctx context.Context, by Authority, k Kind, fields 
 	if err != nil {
 		return Challenge{}, err
 	}
-	ch, err := s.newChallenge(Enroll, k, sessionOf(by), asked.Prompt)
+	message := envelopeOf(asked.Message)
+	if message != nil {
+		switch open, k, err := s.openEnrollment(ctx, by, k); {
+		case err == nil && k.Message != nil && k.Message.To == message.To:
+			return s.resend(ctx, open, *k.Message, id, c, func(tx Tx) (SessionID, error) {
+				return sessionOf(by), s.mayChange(tx, by, add)
+			})
+		case err != nil && !errors.Is(err, ErrNotFound):
+			return Challenge{}, err
+		}
+	}
+	ch, err := s.newChallenge(Enroll, k, sessionOf(by), asked)
 	if err != nil {
 		return Challenge{}, err
 	}
-	stored, err := s.seal(id, ch, kept{State: asked.State, Prompt: asked.Prompt, Name: name})
+	stored, err := s.seal(id, ch, kept{State: asked.State, Prompt: asked.Prompt, Message: message, Name: name})
 	if err != nil {
 		return Challenge{}, err
 	}
-	return ch, s.change(ctx, by, add, func(tx Tx, _ AccountID, _ string) error {
+	ch.Delivery, err = s.withMessage(ctx, id, ch, message, c, func(tx Tx) (bool, error) {
+		if err := s.mayChange(tx, by, add); err != nil {
+			return false, err
+		}
 		stored.CreatedAt = s.now()
-		return tx.InsertChallenge(stored)
+		return true, tx.InsertChallenge(stored)
 	})
+	return ch, err
+}
+
+// openEnrollment is the newest open enrollment of a kind.
+func (s *Service) openEnrollment(ctx context.Context, by Authority, kind Kind) (ch Challenge, k kept, err error) {
+	id, _ := by.authority()
+	err = s.cfg.Store.View(ctx, id, func(v View) error {
+		open, err := v.Open(sessionOf(by), Enroll, s.now())
+		if err != nil {
+			return err
+		}
+		if open.Kind != kind {
+			return ErrNotFound
+		}
+		ch, k, err = s.unseal(id, open)
+		return err
+	})
+	return ch, k, err
 }
 
 // Enrollment is an open enrollment of by, for the page that shows it.
@@ -97,7 +131,7 @@ func (s *Service) enrollment(ctx context.Context, by Authority, c ChallengeID, k
 		if stored.Purpose != Enroll || !s.now().Before(stored.ExpiresAt) || stored.TriesLeft == 0 {
 			return ErrNotFound
 		}
-		ch, k, err = s.unseal(id, stored)
+		ch, k, err = s.unsealed(v, id, stored)
 		return err
 	})
 	return ch, k, err
@@ -170,6 +204,11 @@ func (s *Service) FinishEnroll(ctx context.Context, by Authority, c ChallengeID,
 		}
 		if err := tx.Consume(c, ch.Session, now); err != nil {
 			return err
+		}
+		if k.Message != nil {
+			if err := tx.Answered(c); err != nil {
+				return err
+			}
 		}
 		factor.CreatedAt = now
 		return s.insertFactor(tx, id, actor, factor, by, cl)

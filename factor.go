@@ -16,6 +16,7 @@ type Factor struct {
 	Kind       Kind
 	Name       string // "Work phone"
 	Hint       string // all that may be shown before the second step
+	Shown      string // what its owner may see in settings: the phone number; often empty
 	Counter    int64  // highest use counter seen; see Proof
 	CreatedAt  time.Time
 	LastUsedAt time.Time // zero: never
@@ -41,7 +42,7 @@ func factorPlace(id AccountID, f FactorID) Place {
 	return Place{Account: id, Table: "factors", Row: string(f)}
 }
 
-// Factors lists what is enrolled, oldest first.
+// Factors lists what is enrolled, oldest first, with what its owner may see.
 func (s *Service) Factors(ctx context.Context, by Authority) ([]Factor, error) {
 	id, _ := by.authority()
 	var factors []Factor
@@ -50,10 +51,55 @@ func (s *Service) Factors(ctx context.Context, by Authority) ([]Factor, error) {
 			return err
 		}
 		stored, err := v.Factors()
-		factors = bare(stored)
+		if err != nil {
+			return err
+		}
+		factors, err = s.shown(id, stored)
 		return err
 	})
 	return factors, err
+}
+
+// shown fills in what the owner may see.
+func (s *Service) shown(id AccountID, stored []StoredFactor) ([]Factor, error) {
+	factors := bare(stored)
+	for i, f := range stored {
+		method, able := s.methods[f.Kind].(interface{ Show(OpenFactor) string })
+		if !able {
+			continue
+		}
+		open, err := s.open(id, stored[i:i+1])
+		if err != nil {
+			return nil, err
+		}
+		factors[i].Shown = method.Show(open[0])
+	}
+	return factors, nil
+}
+
+// hinted makes longer hints for factors of a kind that have the same.
+func (s *Service) hinted(id AccountID, stored []StoredFactor) ([]Factor, error) {
+	type hint struct {
+		kind Kind
+		text string
+	}
+	seen := map[hint]int{}
+	for _, f := range stored {
+		seen[hint{f.Kind, f.Hint}]++
+	}
+	factors := bare(stored)
+	for i, f := range stored {
+		method, able := s.methods[f.Kind].(interface{ LongHint(OpenFactor) string })
+		if !able || seen[hint{f.Kind, f.Hint}] < 2 {
+			continue
+		}
+		open, err := s.open(id, stored[i:i+1])
+		if err != nil {
+			return nil, err
+		}
+		factors[i].Hint = method.LongHint(open[0])
+	}
+	return factors, nil
 }
 
 func bare(stored []StoredFactor) []Factor {

@@ -73,6 +73,10 @@ func (f *faulty) Return(c context.Context, l twinlatch.Limit, end time.Time) err
 	return f.run("Return", func() error { return f.Store.Return(c, l, end) })
 }
 
+func (f *faulty) Paused(c context.Context, country string, now time.Time) error {
+	return f.run("Paused", func() error { return f.Store.Paused(c, country, now) })
+}
+
 type faultyView struct {
 	twinlatch.View
 	f *faulty
@@ -99,6 +103,12 @@ func (v faultyView) Challenge(c twinlatch.ChallengeID, s twinlatch.SessionID) (t
 }
 func (v faultyView) Open(s twinlatch.SessionID, p twinlatch.Purpose, now time.Time) (twinlatch.StoredChallenge, error) {
 	return run(v.f, "Open", func() (twinlatch.StoredChallenge, error) { return v.View.Open(s, p, now) })
+}
+func (v faultyView) Newest(s twinlatch.SessionID, p twinlatch.Purpose) (twinlatch.StoredChallenge, error) {
+	return run(v.f, "Newest", func() (twinlatch.StoredChallenge, error) { return v.View.Newest(s, p) })
+}
+func (v faultyView) Delivery(c twinlatch.ChallengeID) (twinlatch.Delivery, error) {
+	return run(v.f, "Delivery", func() (twinlatch.Delivery, error) { return v.View.Delivery(c) })
 }
 func (v faultyView) Verified(n netip.Prefix, since time.Time) (bool, error) {
 	return run(v.f, "Verified", func() (bool, error) { return v.View.Verified(n, since) })
@@ -153,6 +163,18 @@ func (t faultyTx) Spend(c twinlatch.ChallengeID, s twinlatch.SessionID, now time
 }
 func (t faultyTx) Consume(c twinlatch.ChallengeID, s twinlatch.SessionID, now time.Time) error {
 	return t.f.run("Consume", func() error { return t.tx.Consume(c, s, now) })
+}
+func (t faultyTx) Resend(c twinlatch.ChallengeID, s twinlatch.SessionID, now, next time.Time) error {
+	return t.f.run("Resend", func() error { return t.tx.Resend(c, s, now, next) })
+}
+func (t faultyTx) Enqueue(m twinlatch.StoredMessage) error {
+	return t.f.run("Enqueue", func() error { return t.tx.Enqueue(m) })
+}
+func (t faultyTx) Sent(m twinlatch.StoredMessage) error {
+	return t.f.run("Sent", func() error { return t.tx.Sent(m) })
+}
+func (t faultyTx) Answered(c twinlatch.ChallengeID) error {
+	return t.f.run("Answered", func() error { return t.tx.Answered(c) })
 }
 func (t faultyTx) InsertSession(s twinlatch.Session, hash []byte) error {
 	return t.f.run("InsertSession", func() error { return t.tx.InsertSession(s, hash) })

@@ -45,6 +45,7 @@ func widest(ip netip.Addr) netip.Prefix {
 
 // What one IPv4 address may do in ten minutes.
 const (
+	tenMinutes   = 10 * time.Minute
 	wrongAnswers = 30
 	signUps      = 100 // each costs a password hash, for anybody
 )
@@ -53,14 +54,14 @@ const (
 // address, twice as much for a /64, and twice again for each wider one, because
 // whoever has a wide IPv6 network has many narrow ones. Unknown addresses share
 // one budget.
-func networkLimits(name string, ip netip.Addr, most int) []Limit {
+func networkLimits(name string, ip netip.Addr, most int, window time.Duration) []Limit {
 	ip = canonical(ip)
 	if !ip.IsValid() || ip.Is4() {
 		scope := "ip:unknown"
 		if ip.IsValid() {
 			scope = "ip:" + network(ip).String()
 		}
-		return []Limit{{scope, name, most, 10 * time.Minute}}
+		return []Limit{{Scope: scope, Name: name, Most: most, Window: window}}
 	}
 	limits := make([]Limit, 0, 3)
 	for i, bits := range [...]int{48, 56, 64} { // the widest first: it refuses most
@@ -68,7 +69,7 @@ func networkLimits(name string, ip netip.Addr, most int) []Limit {
 		if err != nil {
 			continue
 		}
-		limits = append(limits, Limit{"ip:" + n.String(), name, most << (3 - i), 10 * time.Minute})
+		limits = append(limits, Limit{Scope: "ip:" + n.String(), Name: name, Most: most << (3 - i), Window: window})
 	}
 	return limits
 }
@@ -77,7 +78,7 @@ func networkLimits(name string, ip netip.Addr, most int) []Limit {
 // for logins that exist and for others, and the login is not readable in it.
 func (s *Service) loginLimit(realm, login string, ip netip.Addr) Limit {
 	mac := s.cfg.Keys.MAC("login", []byte(realm), []byte(login), []byte(network(ip).String()))
-	return Limit{"login:" + secretEncoding.EncodeToString(mac[:16]), "password", 10, 15 * time.Minute}
+	return Limit{Scope: "login:" + secretEncoding.EncodeToString(mac[:16]), Name: "password", Most: 10, Window: 15 * time.Minute}
 }
 
 // take books all limits or none. The returned function gives them back: the
@@ -115,7 +116,7 @@ func counters(method string) []string {
 // challenge and says how many tries it has left. A refused guess is given back
 // where it was booked already: it is not judged.
 func (s *Service) count(ctx context.Context, id AccountID, method string, c Client, spend func(Tx) (left int, err error)) (left int, giveBack func(), err error) {
-	giveBack, err = s.take(ctx, networkLimits("code", c.IP, wrongAnswers)...)
+	giveBack, err = s.take(ctx, networkLimits("code", c.IP, wrongAnswers, tenMinutes)...)
 	if err != nil {
 		return 0, nil, err
 	}

@@ -2,6 +2,10 @@ package twinlatch
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"sync"
 	"time"
 )
 
@@ -53,4 +57,224 @@ type Receipt struct {
 	Ref      string    // what Send returned
 	Delivery Delivery  // Delivered or Failed; others are ignored
 	Detail   string    // the vendor's reason, for the log: "30005 unknown handset"
+}
+
+// StoredMessage is a Message as a Store sees it: sealed.
+type StoredMessage struct {
+	Account   AccountID
+	ID        MessageID
+	Challenge ChallengeID // whose code it brings
+	Channel   Channel
+	Country   string
+	Sealed    Sealed
+	Tries     int // leases so far
+	Delivery  Delivery
+	Sender    string    // who took it
+	Ref       string    // the vendor's name for it
+	NextAt    time.Time // when it is to be tried again; zero: no more
+	CreatedAt time.Time
+	ExpiresAt time.Time
+}
+
+// envelope is the plain text of StoredMessage.Sealed, and of what a challenge
+// keeps to send again.
+type envelope struct {
+	Channel Channel `json:"channel"`
+	To      string  `json:"to"`
+	Body    string  `json:"body"`
+	Country string  `json:"country,omitempty"`
+}
+
+func envelopeOf(m *Message) *envelope {
+	if m == nil {
+		return nil
+	}
+	return &envelope{m.Channel, m.To.Reveal(), m.Body.Reveal(), m.Country}
+}
+
+func messagePlace(id AccountID, m MessageID) Place {
+	return Place{Account: id, Table: "outbox", Row: string(m)}
+}
+
+const (
+	sendLease  = 30 * time.Second // longer than all senders may take together
+	sendWithin = 5 * time.Second  // one sender
+	firstAgain = 30 * time.Second // until a message may be sent again
+	laterAgain = time.Minute      // and until it may the next time
+	firstRetry = 2 * time.Second  // of a message that nobody took, doubling
+	lastRetry  = time.Minute
+	leaseBatch = 20
+)
+
+// newMessage writes a message for the outbox. Whoever writes it sends it, and
+// has the lease of it from the start; if that one dies, others find it.
+func (s *Service) newMessage(id AccountID, e envelope, ch Challenge, now time.Time) (StoredMessage, error) {
+	mid, err := newID[MessageID](s.cfg.Rand)
+	if err != nil {
+		return StoredMessage{}, err
+	}
+	plain, err := json.Marshal(e)
+	if err != nil {
+		return StoredMessage{}, err
+	}
+	sealed, err := s.cfg.Keys.Seal(plain, messagePlace(id, mid))
+	return StoredMessage{
+		Account: id, ID: mid, Challenge: ch.ID, Channel: e.Channel, Country: e.Country, Sealed: sealed, Tries: 1,
+		Delivery: Queued, NextAt: now.Add(sendLease), CreatedAt: now, ExpiresAt: ch.ExpiresAt,
+	}, err
+}
+
+// Deliver sends what is due in the outbox: messages whose sending failed, or
+// whose sender died. It returns how many it tried; the server calls it again
+// and again. Any number of processes may do so at the same time.
+func (s *Service) Deliver(ctx context.Context) (tried int, err error) {
+	now := s.now()
+	paused, err := s.cfg.Store.Settle(ctx, now)
+	if err != nil {
+		return 0, err
+	}
+	for _, country := range paused {
+		s.cfg.Log.WarnContext(ctx, "text messages paused: nobody types their codes back", "country", country, "until", now.Add(PausedFor))
+	}
+	due, err := s.cfg.Store.Lease(ctx, now, now.Add(sendLease), leaseBatch)
+	if err != nil {
+		return 0, err
+	}
+	var all sync.WaitGroup
+	for _, m := range due {
+		all.Go(func() { s.send(ctx, m) })
+	}
+	all.Wait()
+	return len(due), nil
+}
+
+// send tries all senders in their order and notes what became of the message.
+// It holds the lease of m.
+func (s *Service) send(ctx context.Context, m StoredMessage) Delivery {
+	log := s.cfg.Log.With("message", m.ID, "channel", m.Channel, "try", m.Tries)
+	plain, err := s.cfg.Keys.Open(m.Sealed, messagePlace(m.Account, m.ID))
+	var e envelope
+	if err == nil {
+		err = json.Unmarshal(plain, &e)
+	}
+	if err != nil {
+		log.ErrorContext(ctx, "message does not open", "error", err)
+		m.Delivery, m.NextAt = Failed, time.Time{}
+	} else {
+		s.carry(ctx, log, &m, Message{
+			ID: m.ID, Channel: m.Channel, To: NewSecret(e.To), Body: NewSecret(e.Body), Country: e.Country, ExpiresAt: m.ExpiresAt,
+		})
+	}
+	err = s.cfg.Store.Tx(ctx, m.Account, func(tx Tx) error { return tx.Sent(m) })
+	if err != nil && !errors.Is(err, ErrNotFound) { // the lease ends by itself: it is sent again
+		log.WarnContext(ctx, "sent message not noted", "error", err)
+	}
+	return m.Delivery
+}
+
+// carry hands a message to the first sender that takes it.
+func (s *Service) carry(ctx context.Context, log *slog.Logger, m *StoredMessage, message Message) {
+	again := false
+	for _, c := range s.carriers {
+		if !c.closed(s.now()) {
+			again = true
+			continue
+		}
+		ref, err := c.send(ctx, message)
+		switch {
+		case err == nil:
+			c.worked()
+			m.Delivery, m.Sender, m.Ref, m.NextAt = Sent, c.Name(), clip(ref, maxRef), time.Time{}
+			log.DebugContext(ctx, "message sent", "sender", c.Name())
+			return
+		case errors.Is(err, ErrBadRecipient):
+			c.worked()
+			m.Delivery, m.Sender, m.NextAt = Failed, c.Name(), time.Time{}
+			log.InfoContext(ctx, "recipient refused", "sender", c.Name(), "error", err)
+			return
+		case errors.Is(err, ErrNoRoute):
+			c.worked()
+			log.InfoContext(ctx, "sender refused", "sender", c.Name(), "error", err)
+		default:
+			again = true
+			c.failed(s.now())
+			log.WarnContext(ctx, "sender failed", "sender", c.Name(), "error", err)
+		}
+	}
+	now := s.now()
+	wait := lastRetry
+	if doubled := m.Tries - 1; doubled < 5 {
+		wait = firstRetry << doubled
+	}
+	m.NextAt = now.Add(wait)
+	if !again || !m.NextAt.Before(m.ExpiresAt) {
+		m.Delivery, m.NextAt = Failed, time.Time{}
+		log.ErrorContext(ctx, "nobody carries this message")
+	}
+}
+
+const maxRef = 200
+
+// Receive notes what a vendor says about a message. ErrNotFound: there is no
+// such message, or not any more.
+func (s *Service) Receive(ctx context.Context, r Receipt) error {
+	if r.Delivery != Delivered && r.Delivery != Failed || r.Message == "" && r.Ref == "" {
+		return nil
+	}
+	if err := s.cfg.Store.Receive(ctx, r); err != nil {
+		return err
+	}
+	if r.Delivery == Failed {
+		s.cfg.Log.InfoContext(ctx, "message not delivered", "sender", r.Sender, "ref", clip(r.Ref, maxRef), "detail", clip(r.Detail, maxRef))
+	}
+	return nil
+}
+
+// carrier is a Sender with a circuit breaker: one that fails again and again is
+// left alone for a while, so that people do not wait for it. The breaker is no
+// more than advice, so each process has its own.
+type carrier struct {
+	Sender
+	mu    sync.Mutex
+	fails int // in a row
+	until time.Time
+}
+
+const (
+	failsToOpen = 5
+	openFor     = 30 * time.Second
+)
+
+func (c *carrier) send(ctx context.Context, m Message) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, sendWithin)
+	defer cancel()
+	return c.Send(ctx, m)
+}
+
+// closed reports whether the sender may be tried. After openFor one try is let
+// through; it decides.
+func (c *carrier) closed(now time.Time) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.fails < failsToOpen {
+		return true
+	}
+	if now.Before(c.until) {
+		return false
+	}
+	c.until = now.Add(openFor)
+	return true
+}
+
+func (c *carrier) worked() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.fails = 0
+}
+
+func (c *carrier) failed(now time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.fails++
+	c.until = now.Add(openFor)
 }

@@ -209,14 +209,19 @@ func sessionOf(by Authority) SessionID {
 func (s *Service) change(ctx context.Context, by Authority, kind change, do func(tx Tx, id AccountID, actor string) error) error {
 	id, actor := by.authority()
 	return s.cfg.Store.Tx(ctx, id, func(tx Tx) error {
-		if err := tx.Lock(); err != nil {
-			return err
-		}
-		if err := s.allowed(tx, by, kind); err != nil {
+		if err := s.mayChange(tx, by, kind); err != nil {
 			return err
 		}
 		return do(tx, id, actor)
 	})
+}
+
+// mayChange locks the account and asks whether by may make such a change.
+func (s *Service) mayChange(tx Tx, by Authority, kind change) error {
+	if err := tx.Lock(); err != nil {
+		return err
+	}
+	return s.allowed(tx, by, kind)
 }
 
 // MayChange says whether who may change how its account is protected now: nil,

@@ -44,7 +44,7 @@ func (s *Service) SignIn(ctx context.Context, realm, login string, password Secr
 }
 
 func (s *Service) passwordLimits(realm, login string, c Client) []Limit {
-	return append(networkLimits("password", c.IP, wrongAnswers), s.loginLimit(realm, login, c.IP))
+	return append(networkLimits("password", c.IP, wrongAnswers, tenMinutes), s.loginLimit(realm, login, c.IP))
 }
 
 // strengthen hashes a right password again at today's cost. That it cannot is

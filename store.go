@@ -37,6 +37,24 @@ type Store interface {
 	// over it does nothing.
 	Return(ctx context.Context, l Limit, end time.Time) error
 
+	// Lease gives out at most n messages that are due, those due first; each
+	// to one caller, who has it until then. Messages whose challenge was
+	// answered, ended or removed are not due.
+	Lease(ctx context.Context, now, until time.Time, n int) ([]StoredMessage, error)
+
+	// Receive notes Delivered or Failed of the message that r names, by its ID
+	// or else by Sender and Ref. Delivered is final. ErrNotFound.
+	Receive(ctx context.Context, r Receipt) error
+
+	// Settle deletes messages that have expired and counts for each country
+	// how many of those that were sent had their code typed back. A country
+	// with AnswersJudged of them is judged anew: paused for PausedFor when they
+	// are not AnswersEnough. It returns the countries paused by this call.
+	Settle(ctx context.Context, now time.Time) (paused []string, err error)
+
+	// Paused is a *LimitError while a country is paused.
+	Paused(ctx context.Context, country string, now time.Time) error
+
 	// CheckKeys remembers the check values of keys. When one that it remembers
 	// is missing in checks or differs it writes nothing: ErrWrongKeys.
 	CheckKeys(ctx context.Context, checks map[string][]byte) error
@@ -68,6 +86,7 @@ type Limit struct {
 	Name   string // of what: "password", "code"
 	Most   int
 	Window time.Duration
+	Cost   int // how much of Most one Take takes; 0: 1
 }
 
 // Throttle says how the counter of wrong tries of one account slows down.
@@ -90,7 +109,13 @@ type View interface {
 	// the session's newest of a purpose that can be answered: not consumed, tries
 	// left, now before its end.
 	Challenge(c ChallengeID, s SessionID) (StoredChallenge, error)
+	// Newest is the session's newest that was not consumed, over or not.
 	Open(s SessionID, p Purpose, now time.Time) (StoredChallenge, error)
+	Newest(s SessionID, p Purpose) (StoredChallenge, error)
+
+	// Delivery is what became of the newest message of a challenge. ErrNotFound:
+	// none was sent, or it has expired.
+	Delivery(c ChallengeID) (Delivery, error)
 
 	// Verified reports whether the second step was done from network since then.
 	Verified(network netip.Prefix, since time.Time) (bool, error)
@@ -100,8 +125,8 @@ type View interface {
 }
 
 // Tx reads and changes one account. It has two kinds of writes. Plain ones
-// write rows. Guards (Lock, Try, Spend, Consume, Advance, UpdateSession,
-// UseBackupCode, Append) are single conditional statements: of any number of
+// write rows. Guards (Lock, Try, Spend, Consume, Resend, Sent, Advance,
+// UpdateSession, UseBackupCode, Append) are single conditional statements: of any number of
 // concurrent callers exactly the allowed number succeed, the others get the
 // named error.
 type Tx interface {
@@ -133,6 +158,17 @@ type Tx interface {
 	// of another session.
 	Spend(c ChallengeID, s SessionID, now time.Time) (left int, err error)
 	Consume(c ChallengeID, s SessionID, now time.Time) error // guard; ErrExpired
+	// Resend lets the message of a challenge be sent again, once until next.
+	// Guard: *LimitError, or ErrExpired when it is over, absent or of another
+	// session.
+	Resend(c ChallengeID, s SessionID, now, next time.Time) error
+
+	Enqueue(m StoredMessage) error
+	// Sent notes Delivery, Sender, Ref and NextAt of a leased message. A receipt
+	// that came earlier stays. Guard: ErrNotFound when the lease, which Tries
+	// names, is no longer the newest.
+	Sent(m StoredMessage) error
+	Answered(c ChallengeID) error // the code was typed back: what is not sent yet need not be
 
 	InsertSession(s Session, secretHash []byte) error
 	// UpdateSession writes all but ID, Account, UserAgent and CreatedAt. Guard:

@@ -21,19 +21,21 @@ type Config struct {
 	Methods []Method         // in the order in which they are offered
 	Policy  Policy           // zero value: DefaultPolicy
 	Hashing Hashing          // how passwords are hashed; zero value: DefaultHashing
+	Sending Sending          // who carries messages; zero value: nobody
 	Clock   func() time.Time // nil: time.Now
 	Rand    io.Reader        // safe for concurrent use; nil: crypto/rand.Reader
 	Log     *slog.Logger     // nil: discarded
 }
 
 // Service is two-step verification: every door calls it, it calls no door.
-// It is safe for concurrent use and keeps no state outside its Store, so any
-// number of processes may share one.
+// It is safe for concurrent use and keeps no state outside its Store that
+// others would need, so any number of processes may share one.
 type Service struct {
-	cfg     Config
-	methods map[Kind]Method
-	hasher  *hasher
-	decoy   Sealed // the hash that a password of nobody is compared with
+	cfg      Config
+	methods  map[Kind]Method
+	carriers []*carrier
+	hasher   *hasher
+	decoy    Sealed // the hash that a password of nobody is compared with
 }
 
 // New checks cfg, and that cfg.Keys opens what cfg.Store holds (ErrWrongKeys).
@@ -52,6 +54,10 @@ func New(ctx context.Context, cfg Config) (*Service, error) {
 	}
 	cfg.Hashing = cfg.Hashing.withDefaults()
 	if err := cfg.Hashing.validate(); err != nil {
+		return nil, fmt.Errorf("twinlatch: %w", err)
+	}
+	cfg.Sending = cfg.Sending.withDefaults()
+	if err := cfg.Sending.validate(); err != nil {
 		return nil, fmt.Errorf("twinlatch: %w", err)
 	}
 	if cfg.Clock == nil {
@@ -73,6 +79,9 @@ func New(ctx context.Context, cfg Config) (*Service, error) {
 			return nil, fmt.Errorf("twinlatch: two methods of kind %q", d.Kind)
 		}
 		s.methods[d.Kind] = m
+	}
+	for _, sender := range cfg.Sending.Senders {
+		s.carriers = append(s.carriers, &carrier{Sender: sender})
 	}
 	if err := cfg.Store.CheckKeys(ctx, cfg.Keys.Checks()); err != nil {
 		return nil, fmt.Errorf("twinlatch: %w", err)

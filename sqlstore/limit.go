@@ -17,19 +17,20 @@ const (
 
 // Take implements twinlatch.Store.
 func (s *Store) Take(ctx context.Context, l twinlatch.Limit, now time.Time) (end time.Time, err error) {
-	if l.Most < 1 {
+	cost := max(1, l.Cost)
+	if l.Most < cost {
 		return time.Time{}, &twinlatch.LimitError{}
 	}
 	err = retry(ctx, func() error {
 		for {
 			err := found(s.write.QueryRowContext(ctx, `
-				INSERT INTO limits AS l (scope, name, taken, resets_at) VALUES ($1, $2, 1, $3)
+				INSERT INTO limits AS l (scope, name, taken, resets_at) VALUES ($1, $2, $6, $3)
 				ON CONFLICT (scope, name) DO UPDATE SET
-					taken = CASE WHEN l.resets_at <= $4 THEN 1 ELSE l.taken + 1 END,
+					taken = CASE WHEN l.resets_at <= $4 THEN excluded.taken ELSE l.taken + excluded.taken END,
 					resets_at = CASE WHEN l.resets_at <= $4 THEN excluded.resets_at ELSE l.resets_at END
-				WHERE l.resets_at <= $4 OR l.taken < $5
+				WHERE l.resets_at <= $4 OR l.taken + excluded.taken <= $5
 				RETURNING resets_at`,
-				l.Scope, l.Name, millis(now.Add(l.Window)), millis(now), int64(l.Most)).Scan((*moment)(&end)))
+				l.Scope, l.Name, millis(now.Add(l.Window)), millis(now), int64(l.Most), int64(cost)).Scan((*moment)(&end)))
 			if !errors.Is(err, twinlatch.ErrNotFound) {
 				return err
 			}
@@ -53,8 +54,8 @@ func (s *Store) Take(ctx context.Context, l twinlatch.Limit, now time.Time) (end
 func (s *Store) Return(ctx context.Context, l twinlatch.Limit, end time.Time) error {
 	return retry(ctx, func() error {
 		_, err := s.write.ExecContext(ctx,
-			`UPDATE limits SET taken = taken - 1 WHERE scope = $1 AND name = $2 AND resets_at = $3 AND taken > 0`,
-			l.Scope, l.Name, millis(end))
+			`UPDATE limits SET taken = taken - $4 WHERE scope = $1 AND name = $2 AND resets_at = $3 AND taken >= $4`,
+			l.Scope, l.Name, millis(end), int64(max(1, l.Cost)))
 		return wrap(err)
 	})
 }

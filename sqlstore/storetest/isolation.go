@@ -17,6 +17,7 @@ type snapshot struct {
 	Factors    []twinlatch.StoredFactor
 	Backup     twinlatch.BackupCodes
 	Challenges []twinlatch.StoredChallenge
+	Delivery   twinlatch.Delivery
 	Known      bool
 	Seq        int64
 	Hash       []byte
@@ -29,6 +30,7 @@ const (
 	sharedSession   twinlatch.SessionID   = "session"
 	sharedFactor    twinlatch.FactorID    = "factor"
 	sharedChallenge twinlatch.ChallengeID = "challenge"
+	sharedMessage   twinlatch.MessageID   = "message"
 )
 
 var sharedNetwork = netip.MustParsePrefix("192.0.2.0/24")
@@ -46,9 +48,13 @@ func (s *suite) filled(t *testing.T) twinlatch.AccountID {
 	c := twinlatch.StoredChallenge{
 		Challenge: twinlatch.Challenge{
 			ID: sharedChallenge, Purpose: twinlatch.Verify, Session: sharedSession, Kind: "totp",
-			TriesLeft: 5, ExpiresAt: now.Add(time.Hour),
+			TriesLeft: 5, ResendAt: now, ExpiresAt: now.Add(time.Hour),
 		},
 		Sealed: twinlatch.Sealed{Key: "k1", Text: []byte("sealed")}, CreatedAt: now,
+	}
+	m := twinlatch.StoredMessage{
+		Account: id, ID: sharedMessage, Challenge: sharedChallenge, Tries: 1, Delivery: twinlatch.Queued, CreatedAt: now,
+		Sealed: twinlatch.Sealed{Text: []byte{1}}, ExpiresAt: now.Add(time.Hour),
 	}
 	s.tx(t, id, func(tx twinlatch.Tx) error {
 		_, err := tx.Try("totp/known", twinlatch.Throttle{Most: 2}, now)
@@ -58,6 +64,7 @@ func (s *suite) filled(t *testing.T) twinlatch.AccountID {
 			tx.InsertFactor(f),
 			tx.SetPreferred(sharedFactor),
 			tx.InsertChallenge(c),
+			tx.Enqueue(m),
 			tx.ReplaceBackupCodes([]byte("salt"), [][]byte{{1}, {2}}, now),
 			tx.PutNetwork(sharedNetwork, now),
 			tx.Append(twinlatch.Event{Account: id, Seq: 1, At: now, DetailDigest: []byte{1}, Hash: []byte{1}}))
@@ -85,6 +92,9 @@ func read(v twinlatch.View) (snapshot, error) {
 	if c, err := v.Challenge(sharedChallenge, sharedSession); !errors.Is(err, twinlatch.ErrNotFound) {
 		errs[6] = err
 		got.Challenges = append(got.Challenges, c)
+	}
+	if got.Delivery, err = v.Delivery(sharedChallenge); !errors.Is(err, twinlatch.ErrNotFound) {
+		errs[6] = errors.Join(errs[6], err)
 	}
 	got.Known, err = v.Verified(sharedNetwork, now)
 	errs[6] = errors.Join(errs[6], err)
@@ -136,6 +146,16 @@ func writes(of snapshot) []write {
 		}},
 		{"Used", func(tx twinlatch.Tx) error { return tx.Used(sharedFactor, later) }},
 		{"Spend", func(tx twinlatch.Tx) error { _, err := tx.Spend(sharedChallenge, sharedSession, now); return err }},
+		{"Resend", func(tx twinlatch.Tx) error { return tx.Resend(sharedChallenge, sharedSession, now, later) }},
+		{"Sent", func(tx twinlatch.Tx) error {
+			return tx.Sent(twinlatch.StoredMessage{ID: sharedMessage, Tries: 1, Delivery: twinlatch.Sent})
+		}},
+		{"Answered", func(tx twinlatch.Tx) error { return tx.Answered(sharedChallenge) }},
+		{"Enqueue", func(tx twinlatch.Tx) error {
+			return tx.Enqueue(twinlatch.StoredMessage{
+				Account: of.Account.ID, ID: "new", Challenge: sharedChallenge, Delivery: twinlatch.Failed, CreatedAt: later, ExpiresAt: later,
+			})
+		}},
 		{"Consume", func(tx twinlatch.Tx) error { return tx.Consume(sharedChallenge, sharedSession, now) }},
 		{"InsertChallenge", func(tx twinlatch.Tx) error {
 			return tx.InsertChallenge(twinlatch.StoredChallenge{Challenge: twinlatch.Challenge{

@@ -64,6 +64,20 @@ func (s *suite) limit(t *testing.T) {
 	until(t, take(l, late), late.Add(l.Window))
 
 	is(t, take(twinlatch.Limit{Scope: s.id(), Window: time.Minute}, now), twinlatch.ErrLimited)
+
+	// Some cost more than others.
+	money := twinlatch.Limit{Scope: "all", Name: s.id(), Most: 100, Window: time.Hour, Cost: 40}
+	small := money
+	small.Cost = 20
+	is(t, take(money, now), nil)
+	is(t, take(money, now), nil)
+	until(t, take(money, now), now.Add(time.Hour))
+	is(t, take(small, now), nil)
+	until(t, take(small, now), now.Add(time.Hour))
+	is(t, s.store.Return(t.Context(), money, now.Add(time.Hour)), nil)
+	is(t, take(money, now), nil)
+	money.Cost = 101
+	until(t, take(money, now.Add(2*time.Hour)), time.Time{})
 }
 
 func (s *suite) returnLimit(t *testing.T) {

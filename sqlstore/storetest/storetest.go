@@ -46,6 +46,8 @@ func Run(t *testing.T, open func(t *testing.T) twinlatch.Store) {
 		{"challenge, spend", (*suite).spend},
 		{"challenge, consume", (*suite).consume},
 		{"challenge, settle", (*suite).settle},
+		{"challenge, send again", (*suite).resend},
+		{"message, receipts", (*suite).receipts},
 		{"session", (*suite).session},
 		{"session, absent", (*suite).absentSession},
 		{"session, update", (*suite).updateSession},
@@ -76,6 +78,9 @@ func Run(t *testing.T, open func(t *testing.T) twinlatch.Store) {
 		{"keys, several starters", (*suite).starters},
 		{"keys, starters with other keys", (*suite).otherStarters},
 		{"event, newest", (*suite).newestEvent},
+		{"message, outbox", (*suite).outbox},
+		{"message, lease", (*suite).leaseOnce},
+		{"message, routes", (*suite).routes},
 		{"sweep", (*suite).sweep},
 		{"close", (*suite).close},
 	} {
