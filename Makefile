@@ -1,4 +1,4 @@
-# Needs bash, Go and, for "make test", npm; all else is installed when missing.
+# Needs bash and Go; "make test" installs the rest with apt-get (as root or by sudo) and npm.
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help

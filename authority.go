@@ -69,7 +69,8 @@ func (f *facts) Session() Session {
 	return f.row.Session
 }
 
-// Reason is why the second step is asked; empty when the session passed.
+// Reason is why the second step is asked of a Known. It is empty when the
+// session passed, so of a Passed always.
 func (f *facts) Reason() Reason {
 	if f == nil {
 		return ""

@@ -7,10 +7,10 @@
 // audit trail in a [Store]. It answers one question at every request, whether
 // this browser may pass now, and it runs the second step when the answer is no:
 //
-//	decision, err := svc.Check(ctx, token, client)   // at every request
-//	decision, token, err := svc.SignIn(ctx, …)       // first step
-//	challenge, err := svc.Ask(ctx, known, "")        // second step: the question
-//	token, err := svc.Answer(ctx, known, answer, c)  // second step: the answer
+//	decision, token, err := svc.SignIn(ctx, realm, login, password, client) // first step
+//	decision, err := svc.Check(ctx, token, client)                          // at every request
+//	challenge, err := svc.Ask(ctx, known, "", client)                       // second step: the question
+//	token, err := svc.Answer(ctx, known, answer, client)                    // second step: the answer
 //
 // Once a factor is enrolled every sign-in asks for it, and a live session is
 // asked again after thirty days and whenever its IP address changes. Nothing
@@ -25,6 +25,15 @@
 // verdict: whether it may pass is computed by [Policy.Decide] each time. Backup
 // codes are for recovery only and are not a method. An [Event] is a line of the
 // audit trail.
+//
+// # Who needs what
+//
+// A program that embeds the library needs [Config], [New], the methods of
+// [Service] and what they take and return. [Method] with [Input], [OpenFactor],
+// [Question], [NewFactor], [Proof] and [Field] is for authors of methods. [Store],
+// [Tx] and [View] with all that is called Stored…, [SessionRow], [Limit] and
+// [Throttle] are for authors of stores; [Keys], [Place] and [Sealed] for authors
+// of key rings.
 //
 // # What it promises
 //

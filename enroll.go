@@ -231,7 +231,7 @@ func (s *Service) newFactor(id AccountID, d Description, name string, found NewF
 	if err != nil {
 		return StoredFactor{}, err
 	}
-	for _, n := range []string{found.Name, d.Name} {
+	for _, n := range []string{found.Name, found.Hint, d.Name} {
 		if name == "" {
 			name = clip(n, MaxFactorName)
 		}

@@ -21,7 +21,7 @@ type Event struct {
 	Seq          int64 // 1, 2, 3 … per account
 	At           time.Time
 	Type         EventType
-	Actor        string // "self"
+	Actor        string // "self": the person; else the actor of OnBehalf
 	Detail       Detail // zero once erased
 	DetailDigest []byte
 	Hash         []byte
@@ -32,30 +32,38 @@ type Detail struct {
 	Salt      []byte            `json:"salt"`
 	IP        netip.Addr        `json:"ip"` // zero: unknown
 	UserAgent string            `json:"user_agent,omitempty"`
-	More      map[string]string `json:"more,omitempty"` // "kind", "name", "reason", "left"
+	More      map[string]string `json:"more,omitempty"` // see EventType
 }
 
-// EventType names what happened.
+// EventType names what happened. What stands in Detail.More:
+//
+//   - "kind" and "name" of a factor, as they were then; "kind" is a Kind, and
+//     "password" of a sign-in that needed no second step,
+//   - "reason": the Reason for which the second step was asked; empty when the
+//     session passed and the person gave a fresh proof,
+//   - "left": how many backup codes are left,
+//   - "device": the user agent of the session that was ended,
+//   - "why": the reason given to OnBehalf, with any change it made.
 type EventType string
 
 const (
 	EventAccountCreated  EventType = "account.created"
-	EventSignedIn        EventType = "signin.ok"     // More: kind "password", only while two-step verification is off
+	EventSignedIn        EventType = "signin.ok"     // while two-step verification is off; More: kind
 	EventFirstStep       EventType = "signin.first"  // the password was right, the second step is owed
-	EventAsked           EventType = "verify.asked"  // a live session is asked; More: reason
+	EventAsked           EventType = "verify.asked"  // a session that had passed is asked again; More: reason
 	EventVerified        EventType = "verify.ok"     // More: kind, name, reason
 	EventWrongCode       EventType = "verify.wrong"  // More: kind
 	EventReplayed        EventType = "verify.replay" // a used code came again; More: kind
-	EventRecovered       EventType = "recover.ok"    // More: left
+	EventRecovered       EventType = "recover.ok"    // a backup code was used; More: left
 	EventWrongBackup     EventType = "recover.wrong"
-	EventFactorAdded     EventType = "factor.added"   // More: kind, name
-	EventFactorRenamed   EventType = "factor.renamed" // More: kind, name
-	EventFactorPreferred EventType = "factor.preferred"
-	EventFactorRemoved   EventType = "factor.removed"
+	EventFactorAdded     EventType = "factor.added"     // More: kind, name
+	EventFactorRenamed   EventType = "factor.renamed"   // More: kind, name
+	EventFactorPreferred EventType = "factor.preferred" // it is asked first; More: kind, name
+	EventFactorRemoved   EventType = "factor.removed"   // one for each, also when all are removed; More: kind, name
 	EventTwoStepOn       EventType = "twostep.on"
 	EventTwoStepOff      EventType = "twostep.off"
 	EventBackupCodesMade EventType = "backup.made"
-	EventConfirmed       EventType = "password.confirmed"
+	EventConfirmed       EventType = "password.confirmed" // the first step was done again
 	EventSignedOut       EventType = "session.signed_out"
 	EventSessionEnded    EventType = "session.ended" // More: device
 	EventOthersEnded     EventType = "session.others_ended"

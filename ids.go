@@ -9,8 +9,8 @@ import (
 )
 
 // Each kind of thing has its own ID type, so that one cannot be passed for
-// another. All but Kind are 128 random bits as 26 characters of lower-case
-// base32 (RFC 4648 §6, without padding).
+// another. An ID is 128 random bits as 26 characters of lower-case base32
+// (RFC 4648 §6, without padding).
 type (
 	AccountID   string
 	FactorID    string
@@ -19,7 +19,8 @@ type (
 	MessageID   string
 )
 
-// Kind names a Method: "totp", "text", "webauthn", "yubico".
+// Kind names a Method: "totp" is package totp's. It is Description.Kind, stays
+// with every factor in the Store, and must never change.
 type Kind string
 
 const (

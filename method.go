@@ -114,7 +114,7 @@ func (Answer) LogValue() slog.Value { return slog.StringValue(hidden) }
 
 // NewFactor is what FinishEnroll found.
 type NewFactor struct {
-	Name    string // empty: what the person typed, or Description.Name
+	Name    string // empty: what the person typed, else Hint, else Description.Name
 	Hint    string // all that may be shown before the second step: "•••• 42"; often empty
 	Digest  []byte // what makes it one of a kind; the Service stores its MAC as a unique key
 	Secret  Secret // sealed by the Service

@@ -13,7 +13,8 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// Length of a password: code points after NFC, and bytes.
+// How long a password must and may be, in code points after NFC: a letter with
+// its accent counts as one. It may have 1024 bytes at most as well.
 const (
 	MinPassword      = 12
 	MaxPassword      = 256

@@ -41,8 +41,10 @@ func DefaultPolicy() Policy {
 	}
 }
 
-// AAL2 is DefaultPolicy with the session lengths that NIST SP 800-63B-4 §2.2
-// recommends at authentication assurance level 2: one hour idle, a day at most.
+// AAL2 is DefaultPolicy with the timeouts that NIST SP 800-63B-4 §2.2 recommends
+// at authentication assurance level 2: both steps again after an hour without a
+// request, and after a day in any case. CodeEvery is that day too. The rest of
+// the standard is not a matter of the Policy.
 func AAL2() Policy {
 	p := DefaultPolicy()
 	p.CodeEvery, p.SessionFor, p.IdleFor = day, day, time.Hour

@@ -110,7 +110,7 @@ func (w *world) database() *sql.DB {
 }
 
 var tables = []string{
-	"accounts", "passwords", "factors", "sessions", "challenges", "backup_codes", "networks", "tries", "events", "limits",
+	"accounts", "passwords", "factors", "sessions", "challenges", "backup_codes", "networks", "tries", "events", "limits", "outbox", "routes",
 }
 
 // rows are all rows of tables, as text; no tables: of all.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"reflect"
 	"strings"
 	"time"
 	"unicode"
@@ -41,9 +42,9 @@ type Service struct {
 // New checks cfg, and that cfg.Keys opens what cfg.Store holds (ErrWrongKeys).
 func New(ctx context.Context, cfg Config) (*Service, error) {
 	switch {
-	case cfg.Store == nil:
+	case missing(cfg.Store):
 		return nil, errors.New("twinlatch: Config.Store is missing")
-	case cfg.Keys == nil:
+	case missing(cfg.Keys):
 		return nil, errors.New("twinlatch: Config.Keys is missing")
 	case len(cfg.Methods) == 0:
 		return nil, errors.New("twinlatch: Config.Methods is empty")
@@ -70,7 +71,10 @@ func New(ctx context.Context, cfg Config) (*Service, error) {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
 	s := &Service{cfg: cfg, methods: map[Kind]Method{}, hasher: newHasher(cfg.Hashing)}
-	for _, m := range cfg.Methods {
+	for i, m := range cfg.Methods {
+		if missing(m) {
+			return nil, fmt.Errorf("twinlatch: Config.Methods[%d] is nil", i)
+		}
 		d := m.Describe()
 		if d.Kind == "" || d.Name == "" || len(d.AnswerFields) == 0 || len(d.AMR) == 0 {
 			return nil, fmt.Errorf("twinlatch: method %T does not describe itself", m)
@@ -89,6 +93,13 @@ func New(ctx context.Context, cfg Config) (*Service, error) {
 	var err error
 	s.decoy, err = s.sealedDecoy(ctx)
 	return s, err
+}
+
+// missing reports whether an interface holds nothing, or a nil pointer, as it
+// does when the error of what should have made it was not looked at.
+func missing(v any) bool {
+	p := reflect.ValueOf(v)
+	return v == nil || p.Kind() == reflect.Pointer && p.IsNil()
 }
 
 // Methods describes what can be enrolled, in the order in which it is offered.

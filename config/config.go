@@ -45,6 +45,7 @@ type Config struct {
 	Keys     string           // path of the key file
 	Proxies  []netip.Prefix   // peers whose forwarding header is believed; never all addresses
 	Policy   twinlatch.Policy
+	Text     Text
 	LogLevel slog.Level
 
 	given map[string]raw // where the settings that were given came from

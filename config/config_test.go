@@ -68,15 +68,17 @@ func field(c *config.Config, key string) any {
 	case "log.level":
 		return c.LogLevel
 	}
-	return nil
+	return textField(c, key)
+}
+
+type example struct {
+	text, toml string
+	want       any
 }
 
 // examples is a value of each setting that is not its default, as text and in
 // the file, and what it becomes.
-var examples = map[string]struct {
-	text, toml string
-	want       any
-}{
+var examples = map[string]example{
 	"listen":             {"127.0.0.1:9090", `"127.0.0.1:9090"`, "127.0.0.1:9090"},
 	"address":            {"https://id.example.com", `"https://id.example.com"`, "https://id.example.com"},
 	"database":           {"postgres://u:p@db/twinlatch", `"postgres://u:p@db/twinlatch"`, "postgres://u:p@db/twinlatch"},
@@ -92,6 +94,9 @@ var examples = map[string]struct {
 func TestEachSettingFromEachSource(t *testing.T) {
 	for _, s := range config.Settings() {
 		x, ok := examples[s.Key]
+		if strings.HasPrefix(s.Key, "text.") {
+			x, ok = textExamples[s.Key]
+		}
 		if !ok {
 			t.Errorf("setting %s has no example", s.Key)
 			continue
@@ -169,12 +174,15 @@ func TestProfile(t *testing.T) {
 	aal2 := twinlatch.AAL2()
 	strict := aal2
 	strict.CodeEvery, strict.BindIP = time.Hour, twinlatch.SameSubnet
+	longest := twinlatch.DefaultPolicy()
+	longest.CodeEvery = longest.SessionFor
 	lax := aal2
 	lax.CodeEvery = 30 * 24 * time.Hour
 	for text, want := range map[string]twinlatch.Policy{
-		"":                 twinlatch.DefaultPolicy(),
-		"profile = 'none'": twinlatch.DefaultPolicy(),
-		"profile = 'aal2'": aal2,
+		"":                   twinlatch.DefaultPolicy(),
+		"profile = 'none'":   twinlatch.DefaultPolicy(),
+		"code_every = '90d'": longest,
+		"profile = 'aal2'":   aal2,
 		"bind_ip = 'subnet'\ncode_every = '1h'\nprofile = 'aal2'": strict, // whatever the order
 		"profile = 'aal2'\ncode_every = '30d'":                    lax,    // the default's value, but given
 	} {

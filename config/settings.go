@@ -2,12 +2,14 @@ package config
 
 import (
 	"errors"
+	"fmt"
 	"log/slog"
 	"net"
 	"net/netip"
 	"net/url"
 	"strconv"
 	"strings"
+	"time"
 	"unicode"
 
 	"github.com/twinlatch/twinlatch"
@@ -33,7 +35,7 @@ func (s Setting) Env() string {
 // Settings is the table of all settings and the only place that declares one.
 // The order matters: the profile gives the policy that later rows change.
 func Settings() []Setting {
-	return []Setting{
+	all := []Setting{
 		{Key: "listen", Default: "localhost:8080", Flag: true, set: setListen,
 			Help: "Address to listen on, host:port."},
 		{Key: "address", Flag: true, set: setAddress,
@@ -45,9 +47,9 @@ func Settings() []Setting {
 		{Key: "proxies", list: true, set: setProxies,
 			Help: "Addresses and networks of proxies whose forwarding header is believed."},
 		{Key: "policy.profile", Default: "none", set: setProfile,
-			Help: "Policy to start from: none, or aal2 (1 hour idle, 24 hours at most)."},
+			Help: "Policy to start from: none, or aal2 (both steps again after 1 hour without a request, and after 24 hours)."},
 		{Key: "policy.code_every", Default: "30d", set: setCodeEvery,
-			Help: "How long after a code the next one is asked: 30d, 12h, 1d12h."},
+			Help: "How long after a code the next one is asked, at most 90d: 30d, 12h, 1d12h."},
 		{Key: "policy.bind_ip", Default: "same", set: setBindIP,
 			Help: "Which change of the IP address asks for a code: same (any), subnet (/24, /48), off (none)."},
 		{Key: "policy.ipv6_prefix", Default: "64", set: setIPv6Prefix,
@@ -55,6 +57,7 @@ func Settings() []Setting {
 		{Key: "log.level", Default: "info", set: setLogLevel,
 			Help: "Least level that is logged: debug, info, warn, error."},
 	}
+	return append(all, textSettings()...)
 }
 
 func setListen(c *Config, value string) error {
@@ -144,6 +147,9 @@ func setProfile(c *Config, value string) error {
 
 func setCodeEvery(c *Config, value string) (err error) {
 	c.Policy.CodeEvery, err = ParseDuration(value)
+	if most := twinlatch.DefaultPolicy().SessionFor; err == nil && c.Policy.CodeEvery > most {
+		return fmt.Errorf("want at most %dd: a session ends then, and the next sign-in asks for a code anyway", most/(24*time.Hour))
+	}
 	return err
 }
 

@@ -99,7 +99,7 @@ func flatten(values map[string]raw, prefix string, table map[string]any, name st
 			return fmt.Errorf("%s in %s is a table of settings: write [%s]", key, plain(name), key)
 		}
 		if !known {
-			return fmt.Errorf("unknown setting %s in %s; the nearest known one is %s", plain(key), plain(name), nearest(key, Setting.key))
+			return fmt.Errorf("unknown setting %s in %s; %s", plain(key), plain(name), suggest(key, Setting.key))
 		}
 		if _, twice := values[key]; twice { // a dotted key in quotes beside a table
 			return fmt.Errorf("setting %s is in %s twice", key, plain(name))
@@ -180,7 +180,7 @@ func (src Source) fromEnv() (map[string]raw, error) {
 		if inPod && serviceName.MatchString(name+"="+env[name]) {
 			continue
 		}
-		return nil, fmt.Errorf("unknown setting %s in the environment; the nearest known one is %s", plain(name), nearest(name, Setting.Env))
+		return nil, fmt.Errorf("unknown setting %s in the environment; %s", plain(name), suggest(name, Setting.Env))
 	}
 	return values, nil
 }
@@ -221,15 +221,21 @@ func cause(err error) error {
 
 func (s Setting) key() string { return s.Key }
 
-// nearest is the known name that is easiest to make of name.
-func nearest(name string, of func(Setting) string) string {
+// suggest names the known setting that is easiest to make of name, when that is
+// a matter of a few letters or of the table in front.
+func suggest(name string, of func(Setting) string) string {
 	best, least := "", -1
+	cost := func(s Setting) int { return edits(strings.ToLower(name), strings.ToLower(of(s))) }
 	for _, s := range Settings() {
-		if d := edits(strings.ToLower(name), strings.ToLower(of(s))); least < 0 || d < least {
+		bare := Setting{Key: s.Key[strings.LastIndex(s.Key, ".")+1:]} // without its table
+		if d := min(cost(s), cost(bare)+1); least < 0 || d < least {
 			best, least = of(s), d
 		}
 	}
-	return best
+	if least > len(strings.TrimPrefix(name, envPrefix)) { // more to change than there is
+		return "twinlatch serve --help lists the settings"
+	}
+	return "the nearest known one is " + best
 }
 
 // edits is the Levenshtein distance from a to b, where adding a letter costs one

@@ -23,9 +23,8 @@ const about = `# The keys of Twinlatch. They open the secrets in its database: a
 #
 # Only the server may read this file (mode 0600). Its lines are: purpose, id, day
 # of creation, key in base64. The last "seal" key encrypts, those above it only
-# decrypt. "mac" makes digests and never changes. To add a seal key:
-#
-#     twinlatch key rotate
+# decrypt. "mac" makes digests and never changes. How to add a seal key is said
+# in docs/operating.md, under "Keys".
 
 `
 
@@ -59,7 +58,7 @@ func Create(path string, rand io.Reader, now time.Time) error {
 		}
 		return os.Remove(temp)
 	}
-	exists := fmt.Errorf("keyring: the key file %q exists and is never overwritten; to add a key, rotate it: %w", path, fs.ErrExist)
+	exists := fmt.Errorf("keyring: the key file %q exists and is never overwritten; to add a key, use Rotate: %w", path, fs.ErrExist)
 	if _, err := os.Lstat(path); err == nil { // the link would tell as well, but only after writing
 		return exists
 	}
@@ -144,7 +143,7 @@ func read(path string) (string, fs.FileInfo, error) {
 
 func noFile(path string, err error) error {
 	if errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("there is no key file %q; put it back from a copy or, for a new database, make one with: twinlatch key create: %w", path, fs.ErrNotExist)
+		return fmt.Errorf("there is no key file %q; put it back from a copy or, for a new database, create one: %w", path, fs.ErrNotExist)
 	}
 	return err
 }

@@ -320,10 +320,10 @@ func TestMode(t *testing.T) {
 
 func TestNoFile(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "keys")
-	if _, err := Load(path); !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), "twinlatch key create") {
+	if _, err := Load(path); !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), "create one") {
 		t.Errorf("Load: %v", err)
 	}
-	if err := Rotate(path, rand.Reader, day); !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), "twinlatch key create") {
+	if err := Rotate(path, rand.Reader, day); !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), "create one") {
 		t.Errorf("Rotate: %v", err)
 	}
 	if _, err := Load(filepath.Dir(path)); err == nil {

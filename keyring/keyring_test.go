@@ -300,6 +300,14 @@ func TestRingDoesNotPrint(t *testing.T) {
 	}
 }
 
+// Who did not look at the error of Load has a nil Ring.
+func TestNilRingStartsNoService(t *testing.T) {
+	_, err := twinlatch.New(t.Context(), twinlatch.Config{Store: struct{ twinlatch.Store }{}, Keys: (*Ring)(nil)})
+	if err == nil || !strings.Contains(err.Error(), "Config.Keys is missing") {
+		t.Error(err)
+	}
+}
+
 func TestConcurrentUse(t *testing.T) {
 	r := ring(t, sealLine, seal2Line, macLine)
 	var wg sync.WaitGroup

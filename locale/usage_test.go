@@ -14,6 +14,7 @@ import (
 	"text/template/parse"
 
 	"github.com/twinlatch/twinlatch"
+	"github.com/twinlatch/twinlatch/method/text"
 	"github.com/twinlatch/twinlatch/method/totp"
 	"golang.org/x/net/html"
 )
@@ -36,8 +37,12 @@ func methodNames(t *testing.T) []string {
 	if err != nil {
 		t.Fatal(err)
 	}
+	phone, err := text.New(text.Config{App: "Twinlatch"})
+	if err != nil {
+		t.Fatal(err)
+	}
 	var names []string
-	for _, m := range []twinlatch.Method{app} {
+	for _, m := range []twinlatch.Method{app, phone} {
 		names = append(names, m.Describe().Name)
 	}
 	return names
@@ -324,7 +329,7 @@ func usesInCode(t *testing.T) []use {
 		prefixes[prefix] = true
 	}
 	var all []use
-	for _, folder := range []string{"..", "../pages", "../web", "../locale", "../method/*"} {
+	for _, folder := range []string{"..", "../pages", "../web", "../locale", "../method/*", "../cmd/*"} {
 		files, err := filepath.Glob(folder + "/*.go")
 		if err != nil {
 			t.Fatal(err)

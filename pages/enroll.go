@@ -15,6 +15,8 @@ import (
 type addPage struct {
 	Title  string
 	Fields []field
+	Sends  bool
+	Note   string
 	Action string
 }
 
@@ -43,14 +45,19 @@ func (p *Pages) add(w http.ResponseWriter, r *http.Request, who twinlatch.Passed
 		return err
 	}
 	fields := maps.Clone(form)
-	if fields["name"] == "" {
+	delete(fields, "challenge")
+	if fields["name"] == "" && !d.Sends {
 		if fields["name"], err = p.freshName(r, who, d); err != nil {
 			return err
 		}
 	}
 	challenge, err := p.service.BeginEnroll(r.Context(), who, d.Kind, fields, p.client(r))
 	var bad *twinlatch.FieldError
-	if errors.As(err, &bad) {
+	_, unsent := p.cannotSend(err)
+	switch {
+	case unsent && form["challenge"] != "": // send again
+		return p.renderEnroll(w, r, who, twinlatch.ChallengeID(form["challenge"]), err)
+	case unsent, errors.As(err, &bad):
 		return p.renderAdd(w, r, who, form, err)
 	}
 	if err != nil {
@@ -82,8 +89,13 @@ func (p *Pages) renderAdd(w http.ResponseWriter, r *http.Request, who twinlatch.
 	if err != nil {
 		return err
 	}
-	data := addPage{Title: p.say("add." + d.Name + ".title"), Action: security + "/add/" + string(d.Kind)}
+	data := addPage{Title: p.say("add." + d.Name + ".title"), Sends: d.Sends, Action: security + "/add/" + string(d.Kind)}
 	status, said := http.StatusOK, wrong == nil
+	if text, ok := p.cannotSend(wrong); ok {
+		problem := web.ProblemOf(wrong, p.service.Now())
+		problem.SetHeaders(w.Header())
+		status, said, data.Note = problem.Status, true, text
+	}
 	for _, f := range d.EnrollFields {
 		box := p.answer(f, "")
 		box.Class, box.Value = "", form[f.Name]
@@ -104,7 +116,10 @@ func (p *Pages) renderAdd(w http.ResponseWriter, r *http.Request, who twinlatch.
 
 type enrollPage struct {
 	Title  string
-	Name   string // of the method, for its words
+	Failed bool // the message was not delivered
+	Down   bool // nobody took the message yet
+	Again  *sendAgain
+	Change string // to another number
 	Link   template.URL
 	QR     template.URL
 	Manual string
@@ -118,7 +133,7 @@ type enrollPage struct {
 // enrollForm shows an open enrollment. One that is over, or is somebody
 // else's, is not there.
 func (p *Pages) enrollForm(w http.ResponseWriter, r *http.Request, who twinlatch.Passed) error {
-	return p.renderEnroll(w, r, who, nil)
+	return p.renderEnroll(w, r, who, twinlatch.ChallengeID(r.PathValue("challenge")), nil)
 }
 
 // enroll is Confirm.
@@ -135,15 +150,15 @@ func (p *Pages) enroll(w http.ResponseWriter, r *http.Request, who twinlatch.Pas
 		p.cookie.Write(w, token)
 		return p.redirect(w, r, security)
 	case errors.As(err, &bad), errors.Is(err, twinlatch.ErrWrongCode), errors.Is(err, twinlatch.ErrUnknownAddress):
-		return p.renderEnroll(w, r, who, err)
+		return p.renderEnroll(w, r, who, id, err)
 	case errors.Is(err, twinlatch.ErrLimited):
 		return p.renderLocked(w, r, err)
 	}
 	return err
 }
 
-func (p *Pages) renderEnroll(w http.ResponseWriter, r *http.Request, who twinlatch.Passed, wrong error) error {
-	challenge, err := p.service.Enrollment(r.Context(), who, twinlatch.ChallengeID(r.PathValue("challenge")))
+func (p *Pages) renderEnroll(w http.ResponseWriter, r *http.Request, who twinlatch.Passed, id twinlatch.ChallengeID, wrong error) error {
+	challenge, err := p.service.Enrollment(r.Context(), who, id)
 	if errors.Is(err, twinlatch.ErrNotFound) {
 		return twinlatch.ErrExpired
 	}
@@ -152,8 +167,16 @@ func (p *Pages) renderEnroll(w http.ResponseWriter, r *http.Request, who twinlat
 	}
 	d := p.methods[challenge.Kind]
 	data := enrollPage{
-		Title: p.say("add." + d.Name + ".title"), Name: d.Name, Manual: challenge.Prompt.Manual,
-		Code: p.answer(d.AnswerFields[0], ""), Action: r.URL.EscapedPath(), Cancel: security,
+		Title: p.say("add." + d.Name + ".title"), Manual: challenge.Prompt.Manual,
+		Code: p.answer(d.AnswerFields[0], ""), Action: security + "/confirm/" + string(challenge.ID), Cancel: security,
+		Failed: challenge.Delivery == twinlatch.Failed, Down: challenge.Delivery == twinlatch.Queued,
+	}
+	data.Code.Texts = d.Sends
+	if d.Sends {
+		data.Code.Focus, data.Change = true, security+"/add/"+string(d.Kind)
+		data.Again = p.sendAgain(challenge, data.Change, map[string]string{
+			d.EnrollFields[0].Name: challenge.Prompt.Args["number"], "challenge": string(challenge.ID),
+		})
 	}
 	if content := challenge.Prompt.QR; content != "" {
 		picture, err := qrCode(content)
@@ -175,7 +198,8 @@ func (p *Pages) renderEnroll(w http.ResponseWriter, r *http.Request, who twinlat
 		problem := web.ProblemOf(wrong, p.service.Now())
 		status, data.Code.Error, data.Code.Focus = problem.Status, text, true
 		if !ok {
-			data.Note = p.say("err.address")
+			problem.SetHeaders(w.Header())
+			data.Note = p.whatWentWrong(wrong)
 		}
 	}
 	account := who.Account()

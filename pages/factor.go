@@ -27,7 +27,11 @@ func (p *Pages) removeForm(w http.ResponseWriter, r *http.Request, who twinlatch
 	for _, f := range factors {
 		switch {
 		case f.ID == twinlatch.FactorID(r.PathValue("factor")):
-			data.Title = p.say("rm.title", "name", f.Name)
+			name := f.Name
+			if f.Shown != "" {
+				name = f.Shown
+			}
+			data.Title = p.say("rm.title", "name", name)
 		case !kinds[f.Kind]:
 			kinds[f.Kind] = true
 			data.Left = append(data.Left, p.methodTitle(f.Kind))

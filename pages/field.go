@@ -20,6 +20,7 @@ type field struct {
 	Focus        bool
 	Describe     string // id of an error that is not the field's own
 	Reveal       bool   // a button shows the password
+	Texts        bool   // the browser may read the code from a text message (WebOTP)
 }
 
 // answer is the box for a method's answer. A label from outside replaces the

@@ -136,9 +136,12 @@ func (p *Pages) funcs() template.FuncMap {
 		"date":   func(t time.Time) template.HTML { return timeTag(t, p.words.Date(t)) },
 		"day":    func(t time.Time) template.HTML { return timeTag(t, p.words.DayMonth(t)) },
 		"when":   func(t time.Time) template.HTML { return timeTag(t, p.words.DateTime(t)) },
-		"list":   p.words.List,
-		"times":  func(n int) []struct{} { return make([]struct{}, n) },
-		"sub":    func(a, b int) int { return a - b },
+		"countdown": func(seconds int) template.HTML {
+			return template.HTML(fmt.Sprintf(`<span class="count num w%d"></span>`, seconds))
+		},
+		"list":  p.words.List,
+		"times": func(n int) []struct{} { return make([]struct{}, n) },
+		"sub":   func(a, b int) int { return a - b },
 	}
 }
 

@@ -51,6 +51,7 @@ func (p *Pages) routes() []route {
 		known("POST", "/verify", p.verify),
 		known("POST", "/verify/ask", p.ask),
 		known("GET", "/verify/ways", p.ways),
+		known("GET", "/verify/pick/{kind}", p.pick),
 		known("GET", "/recover", p.recoverForm),
 		known("POST", "/recover", p.recover),
 

@@ -67,6 +67,7 @@ GET  /verify                want  | in   in   in    in    in   | 200   200  200 
 POST /verify                want  | in   in   in    in    in   | 422   422  422   403  | 422  422  422  want want
 POST /verify/ask            want  | in   in   in    in    in   | ver   ver  ver   ver  | ver  ver  ver  want want
 GET  /verify/ways           want  | in   in   in    in    in   | 200   200  200   200  | 200  200  200  want want
+GET  /verify/pick/text      -     | in   in   in    in    in   | 404   404  404   404  | 404  404  404  404  404
 GET  /recover               want  | in   in   in    in    in   | 200   200  200   200  | 200  200  200  want want
 POST /recover               want  | in   in   in    in    in   | 422   422  422   403  | 422  422  422  want want
 

@@ -2,7 +2,9 @@ package pages
 
 import (
 	"errors"
+	"html/template"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/twinlatch/twinlatch"
@@ -30,13 +32,15 @@ type methodRow struct {
 	Recommended bool
 	AskedFirst  bool
 	Factors     []factorRow
-	Open        bool // its list is unfolded
-	Fields      bool // something is asked before it begins
+	Open        bool          // its list is unfolded
+	Fields      bool          // something is asked before it begins
+	Count       template.HTML // how many, in words, where that says more than what it is
 }
 
 type factorRow struct {
 	ID            twinlatch.FactorID
 	Name          string
+	Shown         string // what it is, before its name: the number
 	AddedAt       time.Time
 	LastUsed      time.Time
 	UsedToday     bool
@@ -132,7 +136,7 @@ func (p *Pages) methodRows(a twinlatch.Account, factors []twinlatch.Factor) []me
 			}
 			row.AskedFirst = row.AskedFirst || f.ID == first
 			row.Factors = append(row.Factors, factorRow{
-				ID: f.ID, Name: f.Name, MethodName: d.Name, AddedAt: f.CreatedAt, LastUsed: f.LastUsedAt,
+				ID: f.ID, Name: f.Name, Shown: f.Shown, MethodName: d.Name, AddedAt: f.CreatedAt, LastUsed: f.LastUsedAt,
 				UsedToday:  f.LastUsedAt.Format(time.DateOnly) == now.Format(time.DateOnly),
 				AskedFirst: f.ID == first, MayBeFirst: f.ID != first,
 				Rename: field{
@@ -140,6 +144,15 @@ func (p *Pages) methodRows(a twinlatch.Account, factors []twinlatch.Factor) []me
 					Autocomplete: "off", Value: f.Name,
 				},
 			})
+		}
+		for i := range row.Factors {
+			// A number needs no other name, unless its owner gave it one.
+			if f := &row.Factors[i]; f.Shown != "" && strings.HasPrefix(f.Name, "•") {
+				f.Name, f.Shown, f.Rename.Value = f.Shown, "", ""
+			}
+		}
+		if d.Sends && len(row.Factors) > 0 {
+			row.Count, _ = p.count("sec.numbers.count", len(row.Factors))
 		}
 		rows = append(rows, row)
 	}

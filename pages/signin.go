@@ -41,7 +41,24 @@ func (p *Pages) signIn(w http.ResponseWriter, r *http.Request) error {
 	if d.Step == twinlatch.Pass {
 		return p.onward(w, r)
 	}
+	p.sendFirst(r, d)
 	return p.redirect(w, r, link("/verify", returnTo(r)))
+}
+
+// sendFirst sends the code at once to somebody whose first factor is one that
+// gets messages. When it cannot, the next page offers a button.
+func (p *Pages) sendFirst(r *http.Request, d twinlatch.Decision) {
+	who, ok := d.Known()
+	if !ok {
+		return
+	}
+	ways, err := p.service.Ways(r.Context(), who)
+	if err == nil && p.sends(ways.Next.Kind) {
+		_, err = p.service.Ask(r.Context(), who, ways.Next.ID, p.client(r))
+	}
+	if err != nil {
+		p.cfg.Log.InfoContext(r.Context(), "code not sent at sign-in", "account", who.Account().ID, "error", err)
+	}
 }
 
 func (p *Pages) renderSignIn(w http.ResponseWriter, r *http.Request, email string, wrong error) error {

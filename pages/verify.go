@@ -9,18 +9,29 @@ import (
 	"github.com/twinlatch/twinlatch/web"
 )
 
-type verifyPage struct {
+// asking is what all pages of the second step share: who is asked, and why.
+type asking struct {
 	Step          bool // the two-step bar: this is a sign-in
 	Icon          string
 	Title         string
 	Lead          template.HTML
 	Now, Was      string // both addresses, when they differ
-	Code          field
-	ClockHint     bool
 	Account       string // still signed in as; empty at sign-in
-	Warning       string
-	Action, Ways  string
+	Ways          string
 	SignInInstead string // "Back to sign in", at sign-in
+}
+
+type verifyPage struct {
+	asking
+	Code      field
+	ClockHint bool
+	Warning   string
+	Renewed   template.HTML // a new code was sent there, because the old one was over
+	Down      bool          // nobody took the message yet
+	Sends     bool
+	Again     *sendAgain
+	Other     string // to other numbers
+	Action    string
 }
 
 // verifyForm asks the question. Opening it asks a method that needs nothing
@@ -62,84 +73,162 @@ func (p *Pages) verify(w http.ResponseWriter, r *http.Request, who twinlatch.Kno
 	case errors.Is(err, twinlatch.ErrNoSession):
 		return err
 	case errors.Is(err, twinlatch.ErrExpired):
-		err = twinlatch.ErrNoTriesLeft // over for one reason or another: a new one is on the page
+		return p.renew(w, r, who)
 	}
 	return p.renderVerify(w, r, who, err)
 }
 
-// renderVerify shows the open question, or asks one. What cannot be said beside
-// the field is returned.
-func (p *Pages) renderVerify(w http.ResponseWriter, r *http.Request, who twinlatch.Known, wrong error) error {
-	asked, err := p.service.Asked(r.Context(), who)
-	if errors.Is(err, twinlatch.ErrNotFound) {
-		asked, err = p.service.Ask(r.Context(), who, "", p.client(r))
+// renew asks again, because the question was over for one reason or another.
+// This was a post, so a message may be sent.
+func (p *Pages) renew(w http.ResponseWriter, r *http.Request, who twinlatch.Known) error {
+	asked, err := p.service.Ask(r.Context(), who, "", p.client(r))
+	if _, ok := p.cannotSend(err); ok {
+		return p.renderUnsent(w, r, who, "", err)
 	}
 	if err != nil {
 		return err
 	}
+	if p.sends(asked.Kind) {
+		return p.renderVerify(w, r, who, twinlatch.ErrExpired)
+	}
+	return p.renderVerify(w, r, who, twinlatch.ErrNoTriesLeft)
+}
+
+// renderUnsent shows the open question, or offers to send one, and says why
+// nothing was sent now.
+func (p *Pages) renderUnsent(w http.ResponseWriter, r *http.Request, who twinlatch.Known, f twinlatch.FactorID, why error) error {
+	asked, err := p.service.Asked(r.Context(), who)
+	if err == nil && p.sends(asked.Kind) && (f == "" || f == asked.Factor) {
+		return p.renderVerify(w, r, who, why)
+	}
+	if err != nil && !errors.Is(err, twinlatch.ErrNotFound) {
+		return err
+	}
+	ways, err := p.service.Ways(r.Context(), who)
+	if err != nil {
+		return err
+	}
+	kind := ways.Next.Kind
+	for _, way := range ways.Factors {
+		if way.ID == f {
+			kind = way.Kind
+		}
+	}
+	return p.renderPick(w, r, who, kind, why)
+}
+
+// renderVerify shows the open question, or asks one that needs nothing sent.
+// What cannot be said on the page is returned.
+func (p *Pages) renderVerify(w http.ResponseWriter, r *http.Request, who twinlatch.Known, wrong error) error {
+	asked, err := p.service.Asked(r.Context(), who)
+	if errors.Is(err, twinlatch.ErrNotFound) {
+		ways, err := p.service.Ways(r.Context(), who)
+		if err != nil {
+			return err
+		}
+		if p.sends(ways.Next.Kind) {
+			return p.renderPick(w, r, who, ways.Next.Kind, wrong)
+		}
+		if asked, err = p.service.Ask(r.Context(), who, "", p.client(r)); err != nil {
+			return err
+		}
+	} else if err != nil {
+		return err
+	}
+	if asked.Delivery == twinlatch.Failed && wrong == nil {
+		return p.renderUndelivered(w, r, who, asked)
+	}
 	method := p.methods[asked.Kind]
 	data := verifyPage{
-		Icon: method.Icon, Title: p.say("verify." + method.Name + ".title"),
-		Action: link("/verify", returnTo(r)), Ways: link("/verify/ways", returnTo(r)),
+		asking: p.whyAsked(r, who, method), Sends: method.Sends, Down: asked.Delivery == twinlatch.Queued,
+		Action: link("/verify", returnTo(r)), Code: p.codeBox(who, method),
 	}
-	p.explainWhy(&data, r, who, asked.Prompt, method)
+	if data.Lead == "" || method.Sends {
+		data.Lead = p.prompt(asked.Prompt)
+	}
+	if method.Sends {
+		data.Again = p.sendAgain(asked, link("/verify/ask", returnTo(r)), map[string]string{"factor": string(asked.Factor)})
+		if data.Other, err = p.otherNumbers(r, who, asked.Kind); err != nil {
+			return err
+		}
+	}
 	status := http.StatusOK
 	if wrong != nil {
-		text, ok := p.fieldError(wrong, data.Code.Name, method.AnswerFields[0].Wrong)
-		if !ok && !errors.Is(wrong, twinlatch.ErrUnknownAddress) {
+		problem := web.ProblemOf(wrong, p.service.Now())
+		status = problem.Status
+		text, beside := p.fieldError(wrong, data.Code.Name, method.AnswerFields[0].Wrong)
+		above := p.whatWentWrong(wrong)
+		switch {
+		case beside:
+			data.Code.Error = text
+			data.ClockHint = errors.Is(wrong, twinlatch.ErrReplayed)
+		case errors.Is(wrong, twinlatch.ErrExpired):
+			status, data.Renewed = http.StatusUnprocessableEntity, p.number(asked.Prompt.Args["number"])
+		case above != "":
+			data.Warning = above
+			problem.SetHeaders(w.Header())
+		default:
 			return wrong
 		}
-		problem := web.ProblemOf(wrong, p.service.Now())
-		status, data.Code.Error = problem.Status, text
-		if !ok {
-			data.Warning = p.say("err.address")
-		}
-		data.ClockHint = errors.Is(wrong, twinlatch.ErrReplayed)
 	}
 	return p.render(w, r, view{page: "verify", status: status, title: data.Title, failed: wrong != nil, script: true, data: data})
 }
 
-// explainWhy says why a code is asked.
-func (p *Pages) explainWhy(data *verifyPage, r *http.Request, who twinlatch.Known, prompt twinlatch.Prompt, method twinlatch.Description) {
-	box := method.AnswerFields[0]
-	span := p.span(p.service.Policy().CodeEvery)
-	data.Code = p.answer(box, p.say("verify."+method.Name+".title"))
-	data.Account = who.Account().Login
-	switch who.Reason() {
-	case twinlatch.ReasonCodeTooOld:
-		data.Icon, data.Title = "clock", p.say("again.time.title", "time", span)
-		data.Lead = escaped(p.say("again.time.lead", "time", span))
-	case twinlatch.ReasonIPChanged:
-		data.Icon, data.Title = "net", p.say("again.ip.title")
-		data.Lead = escaped(p.say("again.ip.lead"))
-		if c := p.client(r); c.IP.IsValid() {
-			data.Now = c.IP.String()
-		} else {
-			data.Now = p.say("again.ip.unknown")
-		}
-		data.Was = who.Session().VerifiedFrom(p.client(r).IP).String()
-	case twinlatch.ReasonNewSession:
-		data.Code = p.answer(box, "")
-		data.Lead = p.prompt(prompt)
-		data.Account = ""
-		data.Step = true
-		data.SignInInstead = link("/sign-in", returnTo(r))
-	default:
-		data.Icon, data.Title = "shield", p.say("again.fresh.title")
-		data.Lead = escaped(p.say("again.fresh.lead"))
+// codeBox is the box for the answer. Where the heading says why we ask, the
+// label says what.
+func (p *Pages) codeBox(who twinlatch.Known, method twinlatch.Description) field {
+	label := ""
+	if who.Reason() != twinlatch.ReasonNewSession && !method.Sends {
+		label = p.say("verify." + method.Name + ".title")
 	}
-	data.Code.Focus = true
+	box := p.answer(method.AnswerFields[0], label)
+	box.Focus, box.Texts = true, method.Sends
+	return box
 }
 
-// prompt is a method's question; the account in it stands out.
+// whyAsked says why a code is asked.
+func (p *Pages) whyAsked(r *http.Request, who twinlatch.Known, method twinlatch.Description) asking {
+	span := p.span(p.service.Policy().CodeEvery)
+	a := asking{
+		Icon: method.Icon, Title: p.say("verify." + method.Name + ".title"),
+		Account: who.Account().Login, Ways: link("/verify/ways", returnTo(r)),
+	}
+	switch who.Reason() {
+	case twinlatch.ReasonCodeTooOld:
+		a.Icon, a.Title = "clock", p.say("again.time.title", "time", span)
+		a.Lead = escaped(p.say("again.time.lead", "time", span))
+	case twinlatch.ReasonIPChanged:
+		a.Icon, a.Title = "net", p.say("again.ip.title")
+		a.Lead = escaped(p.say("again.ip.lead"))
+		if c := p.client(r); c.IP.IsValid() {
+			a.Now = c.IP.String()
+		} else {
+			a.Now = p.say("again.ip.unknown")
+		}
+		a.Was = who.Session().VerifiedFrom(p.client(r).IP).String()
+	case twinlatch.ReasonNewSession:
+		a.Account = ""
+		a.Step = true
+		a.SignInInstead = link("/sign-in", returnTo(r))
+	default:
+		a.Icon, a.Title = "shield", p.say("again.fresh.title")
+		a.Lead = escaped(p.say("again.fresh.lead"))
+	}
+	return a
+}
+
+// prompt is a method's question; the account or number in it stands out.
 func (p *Pages) prompt(q twinlatch.Prompt) template.HTML {
 	pairs := make([]any, 0, 2*len(q.Args))
 	for name, value := range q.Args {
-		if name == "account" {
+		switch name {
+		case "account":
 			pairs = append(pairs, name, "<b><bdi>"+escaped(value)+"</bdi></b>")
-			continue
+		case "number":
+			pairs = append(pairs, name, p.number(value))
+		default:
+			pairs = append(pairs, name, value)
 		}
-		pairs = append(pairs, name, value)
 	}
 	text, err := p.markup(q.Text, pairs...)
 	if err != nil {
@@ -148,15 +237,19 @@ func (p *Pages) prompt(q twinlatch.Prompt) template.HTML {
 	return text
 }
 
-// ask asks another factor.
+// ask asks another factor, or sends the same code again.
 func (p *Pages) ask(w http.ResponseWriter, r *http.Request, who twinlatch.Known) error {
 	form, err := web.Form(w, r)
 	if err != nil {
 		return err
 	}
-	if _, err := p.service.Ask(r.Context(), who, twinlatch.FactorID(form["factor"]), p.client(r)); err != nil {
+	f := twinlatch.FactorID(form["factor"])
+	if _, err := p.service.Ask(r.Context(), who, f, p.client(r)); err != nil {
 		if errors.Is(err, twinlatch.ErrTwoStepOff) {
 			return p.onward(w, r)
+		}
+		if _, ok := p.cannotSend(err); ok {
+			return p.renderUnsent(w, r, who, f, err)
 		}
 		return err
 	}
@@ -172,6 +265,7 @@ type waysPage struct {
 
 type way struct {
 	Factor      twinlatch.FactorID
+	Pick        string // instead: the page where one of several is chosen
 	Icon        string
 	Title, Does string
 }
@@ -191,10 +285,17 @@ func (p *Pages) ways(w http.ResponseWriter, r *http.Request, who twinlatch.Known
 	}
 	for _, d := range p.service.Methods() {
 		for _, f := range found.Factors {
-			if f.Kind == d.Kind {
-				data.Ways = append(data.Ways, way{f.ID, d.Icon, p.say("method." + d.Name), p.say("method." + d.Name + ".do")})
-				break
+			if f.Kind != d.Kind {
+				continue
 			}
+			row := way{Factor: f.ID, Icon: d.Icon, Title: p.say("method." + d.Name), Does: p.say("method." + d.Name + ".do")}
+			if d.Sends {
+				if row.Pick, err = p.otherNumbers(r, who, d.Kind); err != nil {
+					return err
+				}
+			}
+			data.Ways = append(data.Ways, row)
+			break
 		}
 	}
 	return p.render(w, r, view{page: "ways", title: p.say("verify.ways.title"), data: data})

@@ -35,9 +35,24 @@ func (o Options) route(w http.ResponseWriter, r *http.Request) {
 		plainText(w, http.StatusOK, "ok\n")
 	case isRead && r.URL.Path == "/readyz":
 		o.ready(w, r)
+	case strings.HasPrefix(r.URL.Path, receipts):
+		o.receipt(w, r)
 	default:
 		o.Handler.ServeHTTP(w, r)
 	}
+}
+
+const receipts = "/receipts/"
+
+// receipt passes on what a vendor says about a message. No session and no
+// cookie is involved, so it does not go through the doors.
+func (o Options) receipt(w http.ResponseWriter, r *http.Request) {
+	h := o.Receipts[strings.TrimPrefix(r.URL.Path, receipts)]
+	if h == nil {
+		plainText(w, http.StatusNotFound, "not found\n")
+		return
+	}
+	h.ServeHTTP(w, r)
 }
 
 // ready tells a load balancer yes or no, and only the log why.

@@ -19,19 +19,22 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync"
 	"time"
 )
 
 // Options says what to serve and where.
 type Options struct {
-	Listener net.Listener                // already open; Run closes it
-	Address  string                      // the public URL, for the line that says we are ready
-	Handler  http.Handler                // all doors
-	Ready    func(context.Context) error // nil error: requests can be served; required
-	Sweep    func(context.Context) error // deletes what has ended; nil: nothing to sweep
-	Log      *slog.Logger                // nil: discarded
-	Out      io.Writer                   // gets that line; nil: nobody
-	Limits   Limits                      // zero fields: the values of DefaultLimits
+	Listener net.Listener                                 // already open; Run closes it
+	Address  string                                       // the public URL, for the line that says we are ready
+	Handler  http.Handler                                 // all doors
+	Ready    func(context.Context) error                  // nil error: requests can be served; required
+	Sweep    func(context.Context) error                  // deletes what has ended; nil: nothing to sweep
+	Deliver  func(context.Context) (tried int, err error) // sends what is due; nil: nothing to send
+	Receipts map[string]http.Handler                      // what vendors post to /receipts/NAME; they authenticate it
+	Log      *slog.Logger                                 // nil: discarded
+	Out      io.Writer                                    // gets that line; nil: nobody
+	Limits   Limits                                       // zero fields: the values of DefaultLimits
 
 	asking chan struct{} // holds one while Ready is asked
 }
@@ -48,6 +51,7 @@ type Limits struct {
 	Ready       time.Duration // for Options.Ready to answer
 	Shutdown    time.Duration // for requests in flight when the server stops
 	SweepEvery  time.Duration // between two sweeps; also how long one may take
+	SendEvery   time.Duration // between two looks for messages that are due
 }
 
 // DefaultLimits is what the zero Limits means.
@@ -57,7 +61,7 @@ func DefaultLimits() Limits {
 		Write: 30 * time.Second, Idle: 2 * time.Minute,
 		HeaderBytes: 16 << 10, BodyBytes: 64 << 10,
 		Ready: 2 * time.Second, Shutdown: 10 * time.Second,
-		SweepEvery: 5 * time.Minute,
+		SweepEvery: 5 * time.Minute, SendEvery: time.Second,
 	}
 }
 
@@ -72,6 +76,7 @@ func (l Limits) withDefaults() Limits {
 	orElse(&l.Ready, d.Ready)
 	orElse(&l.Shutdown, d.Shutdown)
 	orElse(&l.SweepEvery, d.SweepEvery)
+	orElse(&l.SendEvery, d.SendEvery)
 	return l
 }
 
@@ -83,7 +88,7 @@ func orElse[T comparable](v *T, otherwise T) {
 }
 
 // Run serves until ctx ends. Then it accepts nothing new, waits for the requests
-// in flight and for a running sweep, and returns nil; requests that do not end
+// in flight and for work in the background, and returns nil; requests that do not end
 // within Limits.Shutdown are cut off, which is an error.
 func Run(ctx context.Context, o Options) error {
 	if o.Listener == nil || o.Handler == nil || o.Ready == nil {
@@ -107,15 +112,13 @@ func Run(ctx context.Context, o Options) error {
 	}
 	served := make(chan error, 1)
 	go func() { served <- srv.Serve(o.Listener) }()
-	sweeping, stopSweeping := context.WithCancel(ctx)
-	swept := make(chan struct{})
-	go func() {
-		defer close(swept)
-		o.sweep(sweeping)
-	}()
+	working, stopWorking := context.WithCancel(ctx)
+	var work sync.WaitGroup
+	work.Go(func() { o.sweep(working) })
+	work.Go(func() { o.deliver(working) })
 	defer func() {
-		stopSweeping()
-		<-swept
+		stopWorking()
+		work.Wait()
 	}()
 
 	// The listener is open, so a client that reads this line can connect.
@@ -163,4 +166,32 @@ func (o Options) sweepOnce(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, o.Limits.SweepEvery)
 	defer cancel()
 	return guarded(ctx, o.Sweep)
+}
+
+// deliver calls Options.Deliver again and again until ctx ends, at once while
+// there is more to do. A failed call is no loss: messages stay in the outbox.
+func (o Options) deliver(ctx context.Context) {
+	if o.Deliver == nil {
+		return
+	}
+	tick := time.NewTicker(o.Limits.SendEvery)
+	defer tick.Stop()
+	broken := false // said once, not every second
+	for ctx.Err() == nil {
+		tried := 0
+		err := guarded(ctx, func(ctx context.Context) (err error) {
+			tried, err = o.Deliver(ctx)
+			return err
+		})
+		if err != nil && ctx.Err() == nil && !broken {
+			o.Log.Error("deliver", "error", err)
+		}
+		if broken = err != nil; tried > 0 && !broken {
+			continue
+		}
+		select {
+		case <-ctx.Done():
+		case <-tick.C:
+		}
+	}
 }

@@ -26,7 +26,8 @@
 //
 // The URL is a libpq URL; give it sslmode=verify-full on a network that is not
 // yours. It must name the primary. Open refuses synchronous_commit=off. Behind
-// a pooler in transaction mode (PgBouncer before 1.21) add
+// a pooler in transaction mode (PgBouncer before 1.21, or a newer
+// one with max_prepared_statements = 0) add
 // default_query_exec_mode=exec. The role owns its schema, or has at least
 // CREATE in it when the version of Twinlatch is new to the database.
 //

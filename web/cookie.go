@@ -8,7 +8,8 @@ import (
 )
 
 // Cookie is the session cookie of a door. There is one; what its token may do is
-// decided by the session's row.
+// decided by the session's row. The zero Cookie is for plain HTTP: not Secure, and
+// kept until the browser closes. Cookies do not tell ports apart.
 type Cookie struct {
 	Secure bool          // the door is reached by HTTPS
 	For    time.Duration // how long a browser keeps it; the row may end sooner

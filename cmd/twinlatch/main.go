@@ -1,10 +1,11 @@
 // Command twinlatch is two-step verification as a server.
 //
-//	twinlatch serve --dev           try it on this machine, without configuration
+//	twinlatch serve --dev           try it on this machine; needs no configuration
 //	twinlatch key create            once, before the first start
 //	twinlatch serve --config FILE   run it
 //	twinlatch healthcheck           is it up? for containers
 //	twinlatch version
+//	twinlatch help [COMMAND]
 //
 // What is printed for programs goes to stdout, everything else to stderr. An
 // error is one line that says what to do. The exit code is 0 when all is well, 1
@@ -37,6 +38,8 @@ type cli struct {
 	} `cmd:"" help:"The keys that seal secrets in the database."`
 	Healthcheck healthcheckCommand `cmd:"" help:"Ask the server on this machine whether it is up."`
 	Version     versionCommand     `cmd:"" help:"Print the version."`
+
+	ShowVersion versionFlag `name:"version" help:"Print the version."`
 }
 
 // terminal is what a command may read and write.
@@ -52,6 +55,9 @@ func main() {
 // run does what args say and gives the exit code.
 func run(args []string, t terminal) int {
 	helped := errors.New("help was printed")
+	if len(args) > 0 && args[0] == "help" {
+		args = append(args[1:], "--help")
+	}
 	parser, err := kong.New(new(cli),
 		kong.Name("twinlatch"),
 		kong.Description("Two-step verification for your users and your applications."),

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/twinlatch/twinlatch/config"
@@ -19,7 +20,21 @@ type serveCommand struct {
 	Address  *string `placeholder:"URL" help:"${address}"`
 	Database *string `placeholder:"URL" help:"${database}"`
 	Keys     *string `placeholder:"FILE" help:"${keys}"`
-	Dev      bool    `help:"Development mode: on this machine only, without configuration."`
+	Dev      bool    `help:"Development mode: on this machine only, needs no configuration."`
+}
+
+// Help is shown by --help, below the flags.
+func (serveCommand) Help() string {
+	var text strings.Builder
+	text.WriteString("Each setting can also be given in the file or in the environment. A flag wins over the environment, the environment over the file. " +
+		"NAME_FILE in the environment names a file that holds the value. Without a flag are:\n\n")
+	for _, s := range config.Settings() {
+		if !s.Flag {
+			fmt.Fprintf(&text, "    %s, %s\n", s.Key, s.Env())
+		}
+	}
+	text.WriteString("\ndocs/operating.md says what they mean.")
+	return text.String()
 }
 
 func (c *serveCommand) source(t terminal) config.Source {
@@ -57,6 +72,8 @@ func (c *serveCommand) Run(t terminal) error {
 		Handler:  program.handler,
 		Ready:    program.ready,
 		Sweep:    program.sweep,
+		Deliver:  program.deliver,
+		Receipts: program.receipts,
 		Log:      log,
 		Out:      t.out,
 	}), program.close())

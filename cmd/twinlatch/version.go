@@ -4,9 +4,22 @@ import (
 	"fmt"
 	"runtime"
 	"runtime/debug"
+
+	"github.com/alecthomas/kong"
 )
 
 type versionCommand struct{}
+
+// versionFlag is --version, which stands for the command of that name.
+type versionFlag bool
+
+// BeforeReset is called by kong when the flag is there, before it asks for a
+// command.
+func (versionFlag) BeforeReset(app *kong.Kong, t terminal) error {
+	err := versionCommand{}.Run(t)
+	app.Exit(exitOK)
+	return err
+}
 
 // Run prints the version that the Go tool wrote into the program.
 func (versionCommand) Run(t terminal) error {

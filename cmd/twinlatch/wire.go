@@ -15,8 +15,11 @@ import (
 	"github.com/twinlatch/twinlatch"
 	"github.com/twinlatch/twinlatch/config"
 	"github.com/twinlatch/twinlatch/keyring"
+	"github.com/twinlatch/twinlatch/locale"
+	"github.com/twinlatch/twinlatch/method/text"
 	"github.com/twinlatch/twinlatch/method/totp"
 	"github.com/twinlatch/twinlatch/pages"
+	"github.com/twinlatch/twinlatch/sender/outbox"
 	"github.com/twinlatch/twinlatch/server"
 	"github.com/twinlatch/twinlatch/sqlstore"
 )
@@ -24,7 +27,9 @@ import (
 // program is what was put together.
 type program struct {
 	handler      http.Handler
+	receipts     map[string]http.Handler
 	ready, sweep func(context.Context) error
+	deliver      func(context.Context) (int, error)
 	close        func() error
 }
 
@@ -48,27 +53,59 @@ func wire(ctx context.Context, cfg *config.Config, log *slog.Logger) (_ *program
 	if err != nil {
 		return nil, err
 	}
+	words, err := locale.English()
+	if err != nil {
+		return nil, err
+	}
+	to := new(tell)
+	carried, err := newSenders(cfg, to)
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, carried.close())
+		}
+	}()
 	clock, dev := time.Now, (*pages.Dev)(nil)
 	if cfg.Dev {
-		if dev, err = development(ctx, store); err != nil {
+		if dev, err = development(ctx, store, carried); err != nil {
 			return nil, err
 		}
 		clock = dev.Clock.Now
 	}
+	methods := []twinlatch.Method{app} // in the order in which they are offered
+	if len(carried.all) > 0 {
+		phone, err := text.New(text.Config{
+			App: cfg.Text.Name, Host: cfg.Address.Hostname(), Region: cfg.Text.Region, Countries: cfg.Text.Countries,
+			Say: func(_, code, app string) (string, error) {
+				return words.Say("sms.body", map[string]string{"code": code, "app": app})
+			},
+		})
+		if err != nil {
+			return nil, fmt.Errorf("setting text: %w", err)
+		}
+		methods = append(methods, phone)
+	}
 	service, err := twinlatch.New(ctx, twinlatch.Config{
 		Store:   store,
 		Keys:    keys,
-		Methods: []twinlatch.Method{app}, // in the order in which they are offered
-		Policy:  cfg.Policy,
-		Clock:   clock,
-		Log:     log,
+		Methods: methods,
+		Sending: twinlatch.Sending{
+			Senders: carried.all, PerHour: cfg.Text.PerHour, CountryPerHour: cfg.Text.CountryPerHour,
+			NetworkPerHour: cfg.Text.NetworkPerHour, Budget: cfg.Text.Budget, Price: cfg.Text.PriceOf,
+		},
+		Policy: cfg.Policy,
+		Clock:  clock,
+		Log:    log,
 	})
 	if errors.Is(err, twinlatch.ErrWrongKeys) {
-		return nil, fmt.Errorf("%w than those in %s; put back the key file that belongs to this database", err, cfg.Keys)
+		return nil, fmt.Errorf("%w; the key file %s does not belong to this database: put back the one that does", err, cfg.Keys)
 	}
 	if err != nil {
 		return nil, err
 	}
+	to.service = service
 	door, err := pages.New(pages.Config{
 		Service: service,
 		Address: cfg.Address,
@@ -81,22 +118,40 @@ func wire(ctx context.Context, cfg *config.Config, log *slog.Logger) (_ *program
 		return nil, err
 	}
 	return &program{
-		handler: door,
-		ready:   store.Ping,
-		sweep:   service.Sweep,
-		close:   store.Close,
+		handler:  door,
+		receipts: carried.receipts,
+		ready:    store.Ping,
+		sweep:    service.Sweep,
+		deliver:  service.Deliver,
+		close:    func() error { return errors.Join(carried.close(), store.Close()) },
 	}, nil
 }
 
-// development is what development mode adds: a clock that can be moved, and an
-// authenticator app for those who have no phone at hand.
-func development(ctx context.Context, store *sqlstore.Store) (*pages.Dev, error) {
+// development is what development mode adds: a clock that can be moved, an
+// authenticator app for those who have no phone at hand, and an outbox that keeps
+// all messages, also those that a real sender carries.
+func development(ctx context.Context, store *sqlstore.Store, carried *senders) (*pages.Dev, error) {
 	newest, err := store.NewestEvent(ctx)
 	if err != nil {
 		return nil, err
 	}
+	clock := new(devClock)
+	kept := outbox.New(100, clock.Now)
+	for i, sender := range carried.all {
+		carried.all[i] = copied{sender, kept}
+	}
+	if len(carried.all) == 0 {
+		carried.all = append(carried.all, kept)
+	}
 	return &pages.Dev{
-		Clock:    new(devClock),
+		Clock: clock,
+		Messages: func() []pages.DevMessage {
+			all := []pages.DevMessage{}
+			for _, m := range kept.Messages() {
+				all = append(all, pages.DevMessage(m))
+			}
+			return all
+		},
 		Duration: config.ParseDuration,
 		Behind:   max(0, time.Until(newest)),
 		Code: func(uri string, at time.Time) (string, string, error) {

@@ -5,7 +5,11 @@
 //
 // Everything that Twinlatch is asked is in this file: a first step that the
 // program does itself (signIn), a check in front of every page (protect), the
-// question and the answer (code), and setting up an authenticator app (setUp).
+// answer to the second step (code), with a backup code too, a fresh proof before
+// a change (again), setting up an authenticator app (setUp, confirm), backup codes
+// (backupCodes), turning it all off (turnOff), and signing out.
+//
+// It has one method and no list of factors, sessions or events.
 package main
 
 import (
@@ -18,6 +22,7 @@ import (
 	"io/fs"
 	"log"
 	"net/http"
+	"os"
 	"path/filepath"
 	"time"
 
@@ -29,14 +34,22 @@ import (
 )
 
 func main() {
-	listen := flag.String("listen", "localhost:8090", "address to listen on")
-	dir := flag.String("data", ".", "folder for the database and the keys")
+	// Not localhost: a cookie there would be sent to a Twinlatch on another port too.
+	listen := flag.String("listen", "127.0.0.1:8090", "address to listen on")
+	dir := flag.String("data", "var/net-http-app", "folder for the database and the keys")
 	flag.Parse()
 	service, closeStore, err := open(context.Background(), *dir, time.Now)
 	if err != nil {
 		log.Fatal(err)
 	}
 	defer closeStore()
+	go func() {
+		for range time.Tick(5 * time.Minute) {
+			if err := service.Sweep(context.Background()); err != nil {
+				log.Print(err)
+			}
+		}
+	}()
 	log.Printf("sign in as ana with the password %q at http://%s", passwords["ana"], *listen)
 	server := http.Server{Addr: *listen, Handler: newApp(service), ReadHeaderTimeout: 5 * time.Second}
 	log.Fatal(server.ListenAndServe())
@@ -45,6 +58,9 @@ func main() {
 // open puts the library together: where things are kept, what seals them, and
 // which methods there are.
 func open(ctx context.Context, dir string, clock func() time.Time) (*twinlatch.Service, func() error, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, nil, err
+	}
 	keyFile := filepath.Join(dir, "keys")
 	if err := keyring.Create(keyFile, rand.Reader, time.Now()); err != nil && !errors.Is(err, fs.ErrExist) {
 		return nil, nil, err
@@ -73,21 +89,32 @@ func open(ctx context.Context, dir string, clock func() time.Time) (*twinlatch.S
 // passwords stand for whatever the program already has. Keep yours hashed.
 var passwords = map[string]string{"ana": "an example, not a secret"}
 
+func isPassword(name, password string) bool {
+	want, known := passwords[name]
+	return subtle.ConstantTimeCompare([]byte(want), []byte(password)) == 1 && known
+}
+
 type app struct {
 	twostep *twinlatch.Service
 	cookie  web.Cookie
 }
 
 func newApp(service *twinlatch.Service) http.Handler {
-	a := &app{service, web.Cookie{For: service.Policy().SessionFor}}
+	a := &app{service, web.Cookie{Secure: false, For: service.Policy().SessionFor}} // Secure: true once it is served over HTTPS
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /sign-in", a.page("Sign in", `<form method=post><p><label>Name <input name=name></label> <label>Password <input name=password type=password></label> <button>Sign in</button></form>`))
 	mux.HandleFunc("POST /sign-in", a.signIn)
-	mux.HandleFunc("GET /code", a.page("Your code", `<form method=post><p><label>Code from your authenticator app <input name=code inputmode=numeric autocomplete=one-time-code></label> <button>Confirm</button></form>`))
+	mux.HandleFunc("GET /code", a.page("Your code", `<form method=post><p><label>Code from your authenticator app <input name=code inputmode=numeric autocomplete=one-time-code></label> <button>Confirm</button></form>
+<form method=post><p><label>Or a backup code <input name=backup autocomplete=off></label> <button>Use it</button></form>`))
 	mux.HandleFunc("POST /code", a.code)
+	mux.HandleFunc("POST /sign-out", a.signOut)
+	mux.Handle("GET /again", a.protect(a.again))
+	mux.Handle("POST /again", a.protect(a.confirmPassword))
 	mux.Handle("GET /{$}", a.protect(a.home))
 	mux.Handle("POST /set-up", a.protect(a.setUp))
 	mux.Handle("POST /set-up/{challenge}", a.protect(a.confirm))
+	mux.Handle("POST /backup-codes", a.protect(a.backupCodes))
+	mux.Handle("POST /turn-off", a.protect(a.turnOff))
 	return http.NewCrossOriginProtection().Handler(mux)
 }
 
@@ -98,8 +125,7 @@ func (a *app) client(r *http.Request) twinlatch.Client {
 // signIn is the program's own first step; StartSession takes it from there.
 func (a *app) signIn(w http.ResponseWriter, r *http.Request) {
 	name := r.FormValue("name")
-	want, known := passwords[name]
-	if subtle.ConstantTimeCompare([]byte(want), []byte(r.FormValue("password"))) != 1 || !known {
+	if !isPassword(name, r.FormValue("password")) {
 		http.Error(w, "wrong name or password", http.StatusUnprocessableEntity)
 		return
 	}
@@ -141,8 +167,17 @@ func (a *app) protect(h func(http.ResponseWriter, *http.Request, twinlatch.Passe
 	})
 }
 
-// code answers the second step. An authenticator app needs nothing sent, so
-// Answer asks the question by itself.
+func (a *app) signOut(w http.ResponseWriter, r *http.Request) {
+	if err := a.twostep.SignOut(r.Context(), a.cookie.Read(r), a.client(r)); err != nil {
+		a.fail(w, r, err)
+		return
+	}
+	a.cookie.Clear(w)
+	http.Redirect(w, r, "/sign-in", http.StatusSeeOther)
+}
+
+// code answers the second step, with a code or a backup code. An authenticator
+// app needs nothing sent, so Answer asks the question by itself.
 func (a *app) code(w http.ResponseWriter, r *http.Request) {
 	decision, err := a.twostep.Check(r.Context(), a.cookie.Read(r), a.client(r))
 	if err != nil {
@@ -154,7 +189,36 @@ func (a *app) code(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, "/sign-in", http.StatusSeeOther)
 		return
 	}
-	token, err := a.twostep.Answer(r.Context(), who, twinlatch.Answer{"code": r.FormValue("code")}, a.client(r))
+	var token twinlatch.Token
+	if backup := r.FormValue("backup"); backup != "" {
+		token, err = a.twostep.Recover(r.Context(), who, twinlatch.NewSecret(backup), a.client(r))
+	} else {
+		token, err = a.twostep.Answer(r.Context(), who, twinlatch.Answer{"code": r.FormValue("code")}, a.client(r))
+	}
+	if err != nil {
+		a.fail(w, r, err)
+		return
+	}
+	a.cookie.Write(w, token)
+	http.Redirect(w, r, "/", http.StatusSeeOther)
+}
+
+// again gets the fresh proof that changes need: a code, or the password while
+// two-step verification is off. The change itself is asked for again afterwards.
+func (a *app) again(w http.ResponseWriter, r *http.Request, who twinlatch.Passed) {
+	if who.Account().TwoStep {
+		http.Redirect(w, r, "/code", http.StatusSeeOther)
+		return
+	}
+	render(w, "Confirm that it is you", `<form method=post><p><label>Password <input name=password type=password></label> <button>Confirm</button></form>`, nil)
+}
+
+func (a *app) confirmPassword(w http.ResponseWriter, r *http.Request, who twinlatch.Passed) {
+	if !isPassword(who.Account().Login, r.FormValue("password")) {
+		http.Error(w, "wrong password", http.StatusUnprocessableEntity)
+		return
+	}
+	token, err := a.twostep.ConfirmFirstStep(r.Context(), who, a.client(r))
 	if err != nil {
 		a.fail(w, r, err)
 		return
@@ -164,11 +228,11 @@ func (a *app) code(w http.ResponseWriter, r *http.Request) {
 }
 
 func (a *app) home(w http.ResponseWriter, r *http.Request, who twinlatch.Passed) {
-	text := `<p>Hello {{.}}. <form method=post action=/set-up><button>Set up an authenticator app</button></form>`
-	if who.Account().TwoStep {
-		text = `<p>Hello {{.}}. Two-step verification is on.`
-	}
-	render(w, "Home", text, who.Account().Login)
+	render(w, "Home", `<p>Hello {{.Login}}. Two-step verification is {{if .TwoStep}}on{{else}}off{{end}}.
+<form method=post action=/set-up><button>Set up an authenticator app</button></form>
+{{if .TwoStep}}<form method=post action=/backup-codes><button>New backup codes</button></form>
+<form method=post action=/turn-off><button>Turn two-step verification off</button></form>{{end}}
+<form method=post action=/sign-out><button>Sign out</button></form>`, who.Account())
 }
 
 func (a *app) setUp(w http.ResponseWriter, r *http.Request, who twinlatch.Passed) {
@@ -192,8 +256,30 @@ func (a *app) confirm(w http.ResponseWriter, r *http.Request, who twinlatch.Pass
 	http.Redirect(w, r, "/", http.StatusSeeOther)
 }
 
-// fail uses the library's table from errors to HTTP.
+func (a *app) backupCodes(w http.ResponseWriter, r *http.Request, who twinlatch.Passed) {
+	codes, err := a.twostep.NewBackupCodes(r.Context(), who, a.client(r))
+	if err != nil {
+		a.fail(w, r, err)
+		return
+	}
+	render(w, "Backup codes", `<p>Keep these. They are shown once.<ul>{{range .}}<li><code>{{.Reveal}}</code>{{end}}</ul><p><a href=/>Done</a>`, codes)
+}
+
+func (a *app) turnOff(w http.ResponseWriter, r *http.Request, who twinlatch.Passed) {
+	if err := a.twostep.TurnOff(r.Context(), who, a.client(r)); err != nil {
+		a.fail(w, r, err)
+		return
+	}
+	http.Redirect(w, r, "/", http.StatusSeeOther)
+}
+
+// fail sends who needs a fresh proof to again. For the rest it uses the library's
+// table from errors to HTTP.
 func (a *app) fail(w http.ResponseWriter, r *http.Request, err error) {
+	if errors.Is(err, twinlatch.ErrNotFresh) {
+		http.Redirect(w, r, "/again", http.StatusSeeOther)
+		return
+	}
 	problem := web.ProblemOf(err, a.twostep.Now())
 	problem.SetHeaders(w.Header())
 	if problem.Status == http.StatusInternalServerError {

@@ -13,12 +13,14 @@ import (
 	"testing"
 	"time"
 
+	"github.com/twinlatch/twinlatch"
 	"github.com/twinlatch/twinlatch/method/totp"
 	"github.com/twinlatch/twinlatch/twinlatchtest"
 )
 
 // A person signs in with the program's own password, sets up an app, and is
-// asked for a code at the next sign-in and after thirty days.
+// asked for a code at the next sign-in, after thirty days, and before a change. A
+// backup code gets them in without the app.
 func TestAPersonGetsThrough(t *testing.T) {
 	clock := twinlatchtest.NewClock(twinlatchtest.Start())
 	service, closeStore, err := open(context.Background(), t.TempDir(), clock.Now)
@@ -51,6 +53,10 @@ func TestAPersonGetsThrough(t *testing.T) {
 	expect(get(), "Sign in")
 	expect(post("/sign-in", "name", "ana", "password", "wrong"), "wrong name or password")
 	expect(post("/sign-in", "name", "ana", "password", passwords["ana"]), "Set up an authenticator app")
+	clock.Advance(10 * time.Minute)
+	expect(post("/set-up"), "Confirm that it is you")
+	expect(post("/again", "password", "wrong"), "wrong password")
+	expect(post("/again", "password", passwords["ana"]), "Set up an authenticator app")
 	page := post("/set-up")
 	key := regexp.MustCompile(`<code>([A-Z2-7 ]+)</code>`).FindStringSubmatch(page)
 	action := regexp.MustCompile(`action="(/set-up/\w+)"`).FindStringSubmatch(page)
@@ -72,6 +78,22 @@ func TestAPersonGetsThrough(t *testing.T) {
 	clock.Advance(time.Millisecond)
 	expect(get(), "Your code")
 	expect(post("/code", "code", code()), "Two-step verification is on")
+
+	codes := regexp.MustCompile(`<code>([0-9a-z-]+)</code>`).FindAllStringSubmatch(post("/backup-codes"), -1)
+	if len(codes) != twinlatch.BackupCodeCount {
+		t.Fatalf("%d backup codes", len(codes))
+	}
+	expect(post("/sign-out"), "Sign in")
+	expect(get(), "Sign in")
+	expect(post("/sign-in", "name", "ana", "password", passwords["ana"]), "Your code")
+	expect(post("/code", "backup", codes[0][1]), "Two-step verification is on")
+	expect(post("/turn-off"), "recovered") // a backup code is not enough for that
+	clock.Advance(10 * time.Minute)
+	expect(post("/code", "code", code()), "Two-step verification is on")
+	clock.Advance(10 * time.Minute)
+	expect(post("/turn-off"), "Your code")
+	expect(post("/code", "code", code()), "Two-step verification is on")
+	expect(post("/turn-off"), "Two-step verification is off")
 }
 
 func read(t *testing.T) func(*http.Response, error) string {

@@ -25,8 +25,15 @@
     b.setAttribute("aria-pressed", String(!shown));
   }));
 
-  // Codes: typed codes wait for Enter; pasted and autofilled codes go at once.
-  all("input.code:not(.long)", (box) => on(box, "input", (e) => {
-    if ((!e.inputType || /Paste|Replacement/.test(e.inputType)) && /^\d{6}$/.test(box.value.replace(/[\s-]/g, ""))) box.form.requestSubmit();
-  }));
+  // Codes: typed codes wait for Enter; pasted, autofilled and text-message codes go at once.
+  all("input.code:not(.long)", (box) => {
+    const go = () => /^\d{6}$/.test(box.value.replace(/[\s-]/g, "")) && box.form.requestSubmit();
+    on(box, "input", (e) => { if (!e.inputType || /Paste|Replacement/.test(e.inputType)) go(); });
+    if ("sms" in box.dataset && "OTPCredential" in window) {
+      const stop = new AbortController();
+      on(box.form, "submit", () => stop.abort());
+      navigator.credentials.get({ otp: { transport: ["sms"] }, signal: stop.signal })
+        .then((c) => { box.value = c.code; go(); }, () => {});
+    }
+  });
 })();

@@ -1,0 +1,108 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+
+	"github.com/twinlatch/twinlatch"
+	"github.com/twinlatch/twinlatch/config"
+	"github.com/twinlatch/twinlatch/sender/outbox"
+	"github.com/twinlatch/twinlatch/sender/sns"
+	"github.com/twinlatch/twinlatch/sender/twilio"
+	"github.com/twinlatch/twinlatch/sender/vonage"
+	"github.com/twinlatch/twinlatch/sender/webhook"
+)
+
+// newSender makes a sender by its name. Adding one is adding a case.
+func newSender(name string, cfg *config.Config) (twinlatch.Sender, error) {
+	secret := func(key string) twinlatch.Secret { return cfg.Text.Settings[name+"."+key] }
+	text := func(key string) string { return secret(key).Reveal() }
+	callback := cfg.Address.JoinPath("receipts", name).String()
+	switch name {
+	case "twilio":
+		return twilio.New(twilio.Config{
+			Account: text("account"), Token: secret("token"), From: text("from"), URL: text("url"), Callback: callback,
+		})
+	case "vonage":
+		if text("signature") == "" { // receipts could not be believed
+			callback = ""
+		}
+		return vonage.New(vonage.Config{
+			Key: text("key"), Secret: secret("secret"), Signature: secret("signature"), From: text("from"), URL: text("url"), Callback: callback,
+		})
+	case "sns":
+		return sns.New(sns.Config{
+			Region: text("region"), AccessKey: text("access_key"), SecretKey: secret("secret_key"), SessionToken: secret("session_token"),
+			SenderID: text("sender_id"), MaxPrice: text("max_price"), URL: text("url"),
+		})
+	case "webhook":
+		return webhook.New(webhook.Config{URL: text("url"), Secrets: cfg.Text.Secrets("webhook.secret")})
+	}
+	return nil, fmt.Errorf("there is no sender %q", name)
+}
+
+// senders are those of the settings, and what else they bring along.
+type senders struct {
+	all      []twinlatch.Sender
+	receipts map[string]http.Handler
+	closers  []io.Closer
+}
+
+// tell is what receipts are told to, once there is a Service.
+type tell struct{ service *twinlatch.Service }
+
+func (t *tell) receipt(ctx context.Context, r twinlatch.Receipt) error {
+	return t.service.Receive(ctx, r)
+}
+
+func newSenders(cfg *config.Config, to *tell) (*senders, error) {
+	s := &senders{receipts: map[string]http.Handler{}}
+	for _, name := range cfg.Text.Senders {
+		sender, err := newSender(name, cfg)
+		if err != nil {
+			return nil, errors.Join(fmt.Errorf("setting text.%w", err), s.close())
+		}
+		switch r := sender.(type) {
+		case interface {
+			Receipts(func(context.Context, twinlatch.Receipt) error) http.Handler
+		}:
+			if h := r.Receipts(to.receipt); h != nil {
+				s.receipts[name] = h
+			}
+		case interface {
+			Receipts(func(context.Context, twinlatch.Receipt) error)
+		}:
+			r.Receipts(to.receipt)
+		}
+		if c, ok := sender.(io.Closer); ok {
+			s.closers = append(s.closers, c)
+		}
+		s.all = append(s.all, sender)
+	}
+	return s, nil
+}
+
+func (s *senders) close() error {
+	var errs []error
+	for _, c := range s.closers {
+		errs = append(errs, c.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// copied keeps in development mode what a real sender carries as well.
+type copied struct {
+	twinlatch.Sender
+	outbox *outbox.Outbox
+}
+
+// Send implements twinlatch.Sender.
+func (c copied) Send(ctx context.Context, m twinlatch.Message) (string, error) {
+	if _, err := c.outbox.Send(ctx, m); err != nil {
+		return "", err
+	}
+	return c.Sender.Send(ctx, m)
+}
