@@ -162,7 +162,7 @@ func stored(e164 string) (number, error) {
 		n.region = nobody
 	}
 	if n.e164 != e164 {
-		n.e164, n.international, n.national = e164, e164, len(e164)/2
+		n.e164, n.international, n.national = e164, e164, len(e164)-len("+123")
 	}
 	return n, nil
 }
