@@ -87,7 +87,7 @@ func (s *Service) askAgain(ctx context.Context, who Known, c Client) (Challenge,
 	case s.methods[ways.Next.Kind].Describe().Sends:
 		return Challenge{}, kept{}, ErrExpired
 	}
-	return s.ask(ctx, who, "", c)
+	return s.ask(ctx, who, ways.Next.ID, c)
 }
 
 // judge hands the answer to its method, with no transaction open.

@@ -297,7 +297,7 @@ func (s *Service) question(ctx context.Context, who Known, f FactorID) (question
 		}
 		switch open, err := v.Open(row.Session.ID, Verify, s.now()); {
 		case err == nil && q.sameAs(open):
-			q.open, q.kept, err = s.unseal(id, open)
+			q.open, q.kept, err = s.unsealed(v, id, open)
 			return err
 		case err != nil && !errors.Is(err, ErrNotFound):
 			return err

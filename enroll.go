@@ -100,7 +100,7 @@ func (s *Service) openEnrollment(ctx context.Context, by Authority, kind Kind) (
 		if open.Kind != kind {
 			return ErrNotFound
 		}
-		ch, k, err = s.unseal(id, open)
+		ch, k, err = s.unsealed(v, id, open)
 		return err
 	})
 	return ch, k, err

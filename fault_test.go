@@ -73,8 +73,8 @@ func (f *faulty) Return(c context.Context, l twinlatch.Limit, end time.Time) err
 	return f.run("Return", func() error { return f.Store.Return(c, l, end) })
 }
 
-func (f *faulty) Paused(c context.Context, country string, now time.Time) error {
-	return f.run("Paused", func() error { return f.Store.Paused(c, country, now) })
+func (f *faulty) Paused(c context.Context, route string, now time.Time) error {
+	return f.run("Paused", func() error { return f.Store.Paused(c, route, now) })
 }
 
 type faultyView struct {

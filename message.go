@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"log/slog"
 	"sync"
 	"time"
@@ -65,7 +66,7 @@ type StoredMessage struct {
 	ID        MessageID
 	Challenge ChallengeID // whose code it brings
 	Channel   Channel
-	Country   string
+	Route     string // country and purpose: how many of its codes are typed back is judged together
 	Sealed    Sealed
 	Tries     int // leases so far
 	Delivery  Delivery
@@ -104,6 +105,7 @@ const (
 	firstRetry = 2 * time.Second  // of a message that nobody took, doubling
 	lastRetry  = time.Minute
 	leaseBatch = 20
+	triesMaybe = 3 // of a message that a sender without an answer may have taken: each can cost
 )
 
 // newMessage writes a message for the outbox. Whoever writes it sends it, and
@@ -119,7 +121,7 @@ func (s *Service) newMessage(id AccountID, e envelope, ch Challenge, now time.Ti
 	}
 	sealed, err := s.cfg.Keys.Seal(plain, messagePlace(id, mid))
 	return StoredMessage{
-		Account: id, ID: mid, Challenge: ch.ID, Channel: e.Channel, Country: e.Country, Sealed: sealed, Tries: 1,
+		Account: id, ID: mid, Challenge: ch.ID, Channel: e.Channel, Route: routeOf(e, ch.Purpose), Sealed: sealed, Tries: 1,
 		Delivery: Queued, NextAt: now.Add(sendLease), CreatedAt: now, ExpiresAt: ch.ExpiresAt,
 	}, err
 }
@@ -128,14 +130,14 @@ func (s *Service) newMessage(id AccountID, e envelope, ch Challenge, now time.Ti
 // whose sender died. It returns how many it tried; the server calls it again
 // and again. Any number of processes may do so at the same time.
 func (s *Service) Deliver(ctx context.Context) (tried int, err error) {
-	now := s.now()
-	paused, err := s.cfg.Store.Settle(ctx, now)
+	paused, err := s.cfg.Store.Settle(ctx, s.now())
 	if err != nil {
 		return 0, err
 	}
-	for _, country := range paused {
-		s.cfg.Log.WarnContext(ctx, "text messages paused: nobody types their codes back", "country", country, "until", now.Add(PausedFor))
+	for _, route := range paused {
+		s.cfg.Log.WarnContext(ctx, "text messages paused: nobody types their codes back", "route", route, "for", PausedFor)
 	}
+	now := s.now()
 	due, err := s.cfg.Store.Lease(ctx, now, now.Add(sendLease), leaseBatch)
 	if err != nil {
 		return 0, err
@@ -149,8 +151,10 @@ func (s *Service) Deliver(ctx context.Context) (tried int, err error) {
 }
 
 // send tries all senders in their order and notes what became of the message.
-// It holds the lease of m.
-func (s *Service) send(ctx context.Context, m StoredMessage) Delivery {
+// It holds the lease of m. What was begun is finished, also when nobody waits for
+// it any more: a vendor that was asked may have taken it.
+func (s *Service) send(ctx context.Context, m StoredMessage) StoredMessage {
+	ctx = context.WithoutCancel(ctx)
 	log := s.cfg.Log.With("message", m.ID, "channel", m.Channel, "try", m.Tries)
 	plain, err := s.cfg.Keys.Open(m.Sealed, messagePlace(m.Account, m.ID))
 	var e envelope
@@ -169,12 +173,14 @@ func (s *Service) send(ctx context.Context, m StoredMessage) Delivery {
 	if err != nil && !errors.Is(err, ErrNotFound) { // the lease ends by itself: it is sent again
 		log.WarnContext(ctx, "sent message not noted", "error", err)
 	}
-	return m.Delivery
+	return m
 }
 
 // carry hands a message to the first sender that takes it.
 func (s *Service) carry(ctx context.Context, log *slog.Logger, m *StoredMessage, message Message) {
-	again := false
+	ctx, cancel := context.WithTimeout(ctx, sendLease-sendWithin)
+	defer cancel()
+	again, maybe := false, false
 	for _, c := range s.carriers {
 		if !c.closed(s.now()) {
 			again = true
@@ -197,7 +203,10 @@ func (s *Service) carry(ctx context.Context, log *slog.Logger, m *StoredMessage,
 			log.InfoContext(ctx, "sender refused", "sender", c.Name(), "error", err)
 		default:
 			again = true
-			c.failed(s.now())
+			maybe = maybe || errors.Is(err, context.DeadlineExceeded)
+			if m.Tries == 1 { // one bad message does not speak for all
+				c.failed(s.now())
+			}
 			log.WarnContext(ctx, "sender failed", "sender", c.Name(), "error", err)
 		}
 	}
@@ -207,6 +216,9 @@ func (s *Service) carry(ctx context.Context, log *slog.Logger, m *StoredMessage,
 		wait = firstRetry << doubled
 	}
 	m.NextAt = now.Add(wait)
+	if maybe && m.Tries >= triesMaybe {
+		again = false
+	}
 	if !again || !m.NextAt.Before(m.ExpiresAt) {
 		m.Delivery, m.NextAt = Failed, time.Time{}
 		log.ErrorContext(ctx, "nobody carries this message")
@@ -245,9 +257,14 @@ const (
 	openFor     = 30 * time.Second
 )
 
-func (c *carrier) send(ctx context.Context, m Message) (string, error) {
+func (c *carrier) send(ctx context.Context, m Message) (ref string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, sendWithin)
 	defer cancel()
+	defer func() {
+		if p := recover(); p != nil { // of somebody else's code; no more than a failure
+			err = fmt.Errorf("sender %s: panic: %v", c.Name(), p)
+		}
+	}()
 	return c.Send(ctx, m)
 }
 

@@ -49,35 +49,53 @@ func (s Sending) validate() error {
 	return nil
 }
 
-// What one number and one account may get. A number is counted whoever's it is,
-// so that nobody can have a stranger's phone ring by making accounts.
+// What one number and one account may get.
 const (
 	numberPerHour = 5
 	numberPerDay  = 10
 	accountPerDay = 20
 )
 
-// A country is paused when of this many messages fewer than one in answerShare
-// had their code typed back.
+// A route is paused when of this many messages fewer than one in answerShare had
+// their code typed back.
 const (
-	AnswersJudged = 50        // messages to a country that are judged together
+	AnswersJudged = 50        // messages of a route that are judged together
 	answerShare   = 5         //
-	PausedFor     = time.Hour // how long a country is paused then
+	PausedFor     = time.Hour // how long a route is paused then
 )
+
+// routeOf is what is judged together. Strangers can have codes of enrollments
+// sent that nobody types; owners must not pay for it when they sign in.
+func routeOf(e envelope, p Purpose) string {
+	if e.Country == "" {
+		return ""
+	}
+	return e.Country + " " + string(p)
+}
 
 // AnswersEnough reports whether so many typed codes of so many messages are what
 // people do, and not what machines do.
 func AnswersEnough(answered, messages int64) bool { return answered*answerShare >= messages }
 
 // maySend books a message against all limits, or none: *LimitError.
-func (s *Service) maySend(ctx context.Context, id AccountID, e envelope, c Client) (giveBack func(), err error) {
+func (s *Service) maySend(ctx context.Context, id AccountID, e envelope, p Purpose, c Client) (giveBack func(), err error) {
 	if len(s.carriers) == 0 {
 		return nil, ErrNoRoute
 	}
-	if err := s.cfg.Store.Paused(ctx, e.Country, s.now()); err != nil {
+	known := false
+	if p == Verify {
+		err := s.cfg.Store.View(ctx, id, func(v View) (err error) {
+			known, err = v.Verified(network(c.IP), s.now().Add(-knownFor))
+			return err
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	if err := s.cfg.Store.Paused(ctx, routeOf(e, p), s.now()); err != nil {
 		return nil, err
 	}
-	return s.take(ctx, s.sendLimits(id, e, c)...)
+	return s.take(ctx, s.sendLimits(id, e, p, known, c)...)
 }
 
 // withMessage runs write in a transaction in which the message of ch, if there
@@ -90,29 +108,40 @@ func (s *Service) withMessage(ctx context.Context, id AccountID, ch Challenge, e
 			return err
 		})
 	}
-	giveBack, err := s.maySend(ctx, id, *e, c)
+	giveBack, err := s.maySend(ctx, id, *e, ch.Purpose, c)
 	if err != nil {
 		return "", err
 	}
+	ctx = context.WithoutCancel(ctx) // nobody gets away by going away
 	var m StoredMessage
-	mine := false
+	written := false
 	err = s.cfg.Store.Tx(ctx, id, func(tx Tx) error {
-		if mine, err = write(tx); err != nil || !mine {
+		written = false
+		mine, err := write(tx)
+		if err != nil || !mine {
 			return err
 		}
 		if m, err = s.newMessage(id, *e, ch, s.now()); err != nil {
 			return err
 		}
-		return tx.Enqueue(m)
+		if err := tx.Enqueue(m); err != nil {
+			return err
+		}
+		written = true
+		return nil
 	})
-	if err != nil || !mine {
+	if !written {
 		giveBack()
 		return "", err
 	}
-	// What was promised is sent, also when the client is gone.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), sendLease-sendWithin)
-	defer cancel()
-	return s.send(ctx, m), nil
+	if err != nil { // of the commit: it may have happened, and then the message is sent
+		return "", err
+	}
+	m = s.send(ctx, m)
+	if m.Delivery == Failed && m.Sender == "" { // nobody was asked to carry it
+		giveBack()
+	}
+	return m.Delivery, nil
 }
 
 // resend sends the message of an open challenge again. own locks the account and
@@ -120,6 +149,9 @@ func (s *Service) withMessage(ctx context.Context, id AccountID, ch Challenge, e
 func (s *Service) resend(ctx context.Context, ch Challenge, e envelope, id AccountID, c Client, own func(Tx) (SessionID, error)) (Challenge, error) {
 	if s.now().Before(ch.ResendAt) {
 		return Challenge{}, &LimitError{RetryAt: ch.ResendAt}
+	}
+	if ch.Delivery == Queued { // the one before is still to be sent
+		return ch, nil
 	}
 	next := s.now().Add(laterAgain)
 	delivery, err := s.withMessage(ctx, id, ch, &e, c, func(tx Tx) (bool, error) {
@@ -133,21 +165,45 @@ func (s *Service) resend(ctx context.Context, ch Challenge, e envelope, id Accou
 	return ch, err
 }
 
-func (s *Service) sendLimits(id AccountID, e envelope, c Client) []Limit {
-	mac := s.cfg.Keys.MAC("to", []byte(e.Channel), []byte(e.To))
-	to := "to:" + secretEncoding.EncodeToString(mac[:16])
-	limits := []Limit{
-		{Scope: to, Name: "message", Most: 1, Window: firstAgain},
-		{Scope: to, Name: "message/hour", Most: numberPerHour, Window: time.Hour},
-		{Scope: to, Name: "message/day", Most: numberPerDay, Window: day},
-		{Scope: "account:" + string(id), Name: "message/day", Most: accountPerDay, Window: day},
+// sendLimits are those of one message. What an enrollment sends goes to a number
+// that nobody has confirmed: it is counted for that number, whosever account
+// asks, so that nobody can have a stranger's phone ring by making accounts. A
+// verification goes to a number that its owner confirmed, and is counted for it
+// in this account, apart for networks that it verified from: no stranger can use
+// up what the owner may get, and nobody with the password what the owner may get
+// at home. Of what all share enrollments get half.
+//
+// The caller's own limits come first: who has reached them touches no others.
+func (s *Service) sendLimits(id AccountID, e envelope, p Purpose, known bool, c Client) []Limit {
+	whose, account := []byte(id), "message/day"
+	switch {
+	case p == Enroll:
+		whose = nil
+	case known:
+		whose, account = append(whose, " known"...), "message/day/known"
 	}
-	limits = append(limits, networkLimits("message", c.IP, s.cfg.Sending.NetworkPerHour, time.Hour)...)
+	mac := s.cfg.Keys.MAC("to", []byte(e.Channel), []byte(e.To), whose)
+	to := "to:" + secretEncoding.EncodeToString(mac[:16])
+	limits := append([]Limit{{Scope: "account:" + string(id), Name: account, Most: accountPerDay, Window: day}},
+		networkLimits("message", c.IP, s.cfg.Sending.NetworkPerHour, time.Hour)...)
 	limits = append(limits,
-		Limit{Scope: "country:" + e.Country, Name: "message", Most: s.cfg.Sending.CountryPerHour, Window: time.Hour},
-		Limit{Scope: "all", Name: "message", Most: s.cfg.Sending.PerHour, Window: time.Hour})
+		Limit{Scope: to, Name: "message", Most: 1, Window: firstAgain},
+		Limit{Scope: to, Name: "message/hour", Most: numberPerHour, Window: time.Hour},
+		Limit{Scope: to, Name: "message/day", Most: numberPerDay, Window: day})
+	shared := []Limit{
+		{Scope: "country:" + e.Country, Name: "message", Most: s.cfg.Sending.CountryPerHour, Window: time.Hour},
+		{Scope: "all", Name: "message", Most: s.cfg.Sending.PerHour, Window: time.Hour},
+	}
 	if price := s.cfg.Sending.Price(e.Country); s.cfg.Sending.Budget > 0 && price > 0 {
-		limits = append(limits, Limit{Scope: "all", Name: "money", Most: s.cfg.Sending.Budget, Window: day, Cost: price})
+		shared = append(shared, Limit{Scope: "all", Name: "money", Most: s.cfg.Sending.Budget, Window: day, Cost: price})
+	}
+	for _, l := range shared {
+		if p == Enroll {
+			half := l
+			half.Name, half.Most = l.Name+"/enroll", (l.Most+1)/2
+			limits = append(limits, half)
+		}
+		limits = append(limits, l)
 	}
 	return limits
 }

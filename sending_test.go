@@ -20,7 +20,8 @@ func until(t testing.TB, err error, want time.Time) {
 	}
 }
 
-// One number gets five messages an hour and ten a day, whosever accounts ask.
+// A number that is being enrolled gets five messages an hour and ten a day,
+// whosever accounts ask.
 func TestTheLimitOfANumber(t *testing.T) {
 	t.Parallel()
 	post := &postman{name: "post"}
@@ -71,13 +72,13 @@ func TestTheLimitsOfSending(t *testing.T) {
 		},
 		"a network":       {most: 30, from: func(int) twinlatch.Client { return cafe }, window: time.Hour},
 		"an IPv6 network": {sending: twinlatch.Sending{NetworkPerHour: 5}, from: func(i int) twinlatch.Client { return at(fmt.Sprintf("2001:db8::%d", i)) }, most: 10, window: time.Hour},
-		"a country":       {sending: twinlatch.Sending{CountryPerHour: 7}, most: 7, window: time.Hour},
-		"all":             {sending: twinlatch.Sending{PerHour: 8}, number: func(i int) string { return []string{number(i), french(i)}[i%2] }, most: 8, window: time.Hour},
+		"a country":       {sending: twinlatch.Sending{CountryPerHour: 14}, most: 7, window: time.Hour},
+		"all":             {sending: twinlatch.Sending{PerHour: 16}, number: func(i int) string { return []string{number(i), french(i)}[i%2] }, most: 8, window: time.Hour},
 		"money": {
-			sending: twinlatch.Sending{Budget: 100, Price: func(country string) int { return map[string]int{"FR": 10, "GB": 5}[country] }},
+			sending: twinlatch.Sending{Budget: 200, Price: func(country string) int { return map[string]int{"FR": 10, "GB": 5}[country] }},
 			number:  french, most: 10, window: day,
 		},
-		"money without prices": {sending: twinlatch.Sending{Budget: 4}, most: 4, window: day},
+		"money without prices": {sending: twinlatch.Sending{Budget: 8}, most: 4, window: day},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -201,4 +202,74 @@ func TestParallelSendAgain(t *testing.T) {
 		equal(t, "the same code", all[2].pin(), all[1].pin())
 		ann.ok(ann.answer(all[2].pin()))
 	}, texting(post))
+}
+
+// Strangers who have codes of enrollments sent cannot use up what owners need to
+// sign in: not those of the very same number, not those of all, and not the
+// patience with a country.
+func TestStrangersDoNotUseUpWhatOwnersNeed(t *testing.T) {
+	t.Parallel()
+	post := &postman{name: "post"}
+	w := newWorld(t, texting(post), func(c *twinlatch.Config) { c.Sending.PerHour, c.Sending.Budget = 160, 160 })
+	owner := w.texted(post, "ann@example.com", mobile)
+	stranger := 0
+	enroll := func(number string) error {
+		stranger++
+		_, err := w.person(fmt.Sprintf("p%d@example.com", stranger)).signIn(at(fmt.Sprintf("10.0.%d.%d", stranger/200, stranger%200+1))).getCode(number)
+		return err
+	}
+	for range 4 {
+		w.ok(enroll(mobile))
+		w.later(30 * time.Second)
+	}
+	limited(t, enroll(mobile))
+	signsIn := func() {
+		t.Helper()
+		b := owner.signIn(cafe)
+		_, err := b.sendTo("")
+		b.ok(err)
+		b.ok(b.answer(post.pin()))
+	}
+	signsIn()
+	for i := range 60 {
+		w.ok(enroll(fmt.Sprintf("+4477009%05d", 100+i)))
+	}
+	w.later(10 * minute)
+	_, err := w.Deliver(ctx)
+	w.ok(err)
+	limited(t, enroll("+447700900999"))
+	signsIn() // enrollments to the country are paused
+	for i := 0; enroll(fmt.Sprintf("+336120000%02d", i)) == nil; i++ {
+		if i > 90 {
+			t.Fatal("enrollments have no end")
+		}
+	}
+	w.later(minute)
+	signsIn() // enrollments have used up their half
+}
+
+// A verification counts for its number in its account.
+func TestTheLimitOfVerifications(t *testing.T) {
+	t.Parallel()
+	post := &postman{name: "post"}
+	w := newWorld(t, texting(post))
+	ann := w.texted(post, "ann@example.com", mobile)
+	bob := w.texted(post, "bob@example.com", mobile) // they share a phone
+	send := func(b *browser) error {
+		b.later(minute)
+		_, err := b.signIn(cafe).sendTo("")
+		return err
+	}
+	for range 5 {
+		w.ok(send(ann))
+	}
+	limited(t, send(ann))
+	w.ok(send(bob))
+	w.later(time.Hour)
+	for range 5 {
+		w.ok(send(ann))
+	}
+	w.later(time.Hour)
+	limited(t, send(ann))
+	w.ok(send(bob))
 }

@@ -38,22 +38,24 @@ type Store interface {
 	Return(ctx context.Context, l Limit, end time.Time) error
 
 	// Lease gives out at most n messages that are due, those due first; each
-	// to one caller, who has it until then. Messages whose challenge was
-	// answered, ended or removed are not due.
+	// to one caller, who has it until then. Not due are messages whose challenge
+	// was answered, has ended, was removed or has no tries left, and those of an
+	// ended session.
 	Lease(ctx context.Context, now, until time.Time, n int) ([]StoredMessage, error)
 
 	// Receive notes Delivered or Failed of the message that r names, by its ID
-	// or else by Sender and Ref. Delivered is final. ErrNotFound.
+	// or else by Ref, and that r.Sender carried. Delivered is final, and may come
+	// before Sent. ErrNotFound.
 	Receive(ctx context.Context, r Receipt) error
 
-	// Settle deletes messages that have expired and counts for each country
-	// how many of those that were sent had their code typed back. A country
-	// with AnswersJudged of them is judged anew: paused for PausedFor when they
-	// are not AnswersEnough. It returns the countries paused by this call.
+	// Settle deletes messages that have expired and counts for each route how
+	// many of those that were sent had their code typed back. A route with
+	// AnswersJudged of them is judged anew: paused for PausedFor when they are
+	// not AnswersEnough. It returns the routes paused by this call.
 	Settle(ctx context.Context, now time.Time) (paused []string, err error)
 
-	// Paused is a *LimitError while a country is paused.
-	Paused(ctx context.Context, country string, now time.Time) error
+	// Paused is a *LimitError while a route is paused.
+	Paused(ctx context.Context, route string, now time.Time) error
 
 	// CheckKeys remembers the check values of keys. When one that it remembers
 	// is missing in checks or differs it writes nothing: ErrWrongKeys.
@@ -165,7 +167,7 @@ type Tx interface {
 
 	Enqueue(m StoredMessage) error
 	// Sent notes Delivery, Sender, Ref and NextAt of a leased message. A receipt
-	// that came earlier stays. Guard: ErrNotFound when the lease, which Tries
+	// or an answer that came earlier stays, and nothing more is to be done. Guard: ErrNotFound when the lease, which Tries
 	// names, is no longer the newest.
 	Sent(m StoredMessage) error
 	Answered(c ChallengeID) error // the code was typed back: what is not sent yet need not be

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/twinlatch/twinlatch"
 	"github.com/twinlatch/twinlatch/web"
@@ -109,7 +110,7 @@ func (p *Pages) renderPick(w http.ResponseWriter, r *http.Request, who twinlatch
 		}
 		row := numberRow{Factor: f.ID, Number: p.number(f.Hint), Checked: len(data.Numbers) == 0 || f.ID == ways.Next.ID}
 		row.Last = !newest.IsZero() && f.LastUsedAt.Equal(newest)
-		if !strings.HasPrefix(f.Name, "•") {
+		if !strings.HasPrefix(f.Name, "•") && !looksLikeNumber(f.Name) {
 			row.Name = f.Name
 		}
 		data.Numbers = append(data.Numbers, row)
@@ -136,6 +137,18 @@ func (p *Pages) renderPick(w http.ResponseWriter, r *http.Request, who twinlatch
 		}
 	}
 	return p.render(w, r, view{page: "pick", status: status, title: data.Title, failed: wrong != nil, data: data})
+}
+
+// looksLikeNumber reports whether a name tells the number that it stands for,
+// which nobody may see before the second step.
+func looksLikeNumber(name string) bool {
+	digits := 0
+	for _, r := range name {
+		if unicode.IsDigit(r) {
+			digits++
+		}
+	}
+	return digits > 4
 }
 
 // whatWentWrong says an error that stands above a form.

@@ -129,7 +129,7 @@ func (p *Pages) renderVerify(w http.ResponseWriter, r *http.Request, who twinlat
 		if p.sends(ways.Next.Kind) {
 			return p.renderPick(w, r, who, ways.Next.Kind, wrong)
 		}
-		if asked, err = p.service.Ask(r.Context(), who, "", p.client(r)); err != nil {
+		if asked, err = p.service.Ask(r.Context(), who, ways.Next.ID, p.client(r)); err != nil {
 			return err
 		}
 	} else if err != nil {

@@ -16,10 +16,10 @@ func (t *tx) Enqueue(m twinlatch.StoredMessage) error {
 		return err
 	}
 	return t.do(`
-		INSERT INTO outbox (account_id, id, challenge_id, channel, country, message, key_id, tries, delivery, sender, ref,
+		INSERT INTO outbox (account_id, id, challenge_id, channel, route, message, key_id, tries, delivery, sender, ref,
 			answered, next_at, created_at, expires_at)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 0, $12, $13, $14)`,
-		t.id, string(m.ID), string(m.Challenge), string(m.Channel), m.Country, blob(m.Sealed.Text), m.Sealed.Key, m.Tries,
+		t.id, string(m.ID), string(m.Challenge), string(m.Channel), m.Route, blob(m.Sealed.Text), m.Sealed.Key, m.Tries,
 		string(m.Delivery), m.Sender, m.Ref, maybe(m.NextAt), millis(m.CreatedAt), millis(m.ExpiresAt))
 }
 
@@ -27,7 +27,7 @@ func (t *tx) Enqueue(m twinlatch.StoredMessage) error {
 func (t *tx) Sent(m twinlatch.StoredMessage) error {
 	return t.must(twinlatch.ErrNotFound, `
 		UPDATE outbox SET delivery = CASE WHEN delivery = 'queued' THEN $4 ELSE delivery END,
-			sender = $5, ref = $6, next_at = $7
+			sender = $5, ref = $6, next_at = CASE WHEN delivery = 'queued' AND answered = 0 THEN CAST($7 AS BIGINT) ELSE NULL END
 		WHERE account_id = $1 AND id = $2 AND tries = $3`,
 		t.id, string(m.ID), m.Tries, string(m.Delivery), m.Sender, m.Ref, maybe(m.NextAt))
 }
@@ -62,10 +62,12 @@ func (s *Store) Lease(ctx context.Context, now, until time.Time, n int) ([]twinl
 			WHERE (account_id, id) IN (
 				SELECT o.account_id, o.id FROM outbox AS o WHERE o.next_at <= $1 AND o.expires_at > $1
 				AND EXISTS (SELECT 1 FROM challenges AS c WHERE c.account_id = o.account_id
-					AND c.id = o.challenge_id AND c.consumed_at IS NULL)
+					AND c.id = o.challenge_id AND c.consumed_at IS NULL AND c.tries_left > 0
+					AND (c.session_id = '' OR EXISTS (SELECT 1 FROM sessions AS s
+						WHERE s.account_id = c.account_id AND s.id = c.session_id)))
 				ORDER BY o.next_at LIMIT $3)
 			AND next_at <= $1
-			RETURNING account_id, id, challenge_id, channel, country, message, key_id, tries, delivery, sender, ref,
+			RETURNING account_id, id, challenge_id, channel, route, message, key_id, tries, delivery, sender, ref,
 				next_at, created_at, expires_at`, millis(now), millis(until), n)
 		if err != nil {
 			return wrap(err)
@@ -73,7 +75,7 @@ func (s *Store) Lease(ctx context.Context, now, until time.Time, n int) ([]twinl
 		defer rows.Close()
 		for rows.Next() {
 			var m twinlatch.StoredMessage
-			if err := rows.Scan((*string)(&m.Account), (*string)(&m.ID), (*string)(&m.Challenge), (*string)(&m.Channel), &m.Country,
+			if err := rows.Scan((*string)(&m.Account), (*string)(&m.ID), (*string)(&m.Challenge), (*string)(&m.Channel), &m.Route,
 				&m.Sealed.Text, &m.Sealed.Key, &m.Tries, (*string)(&m.Delivery), &m.Sender, &m.Ref,
 				(*moment)(&m.NextAt), (*moment)(&m.CreatedAt), (*moment)(&m.ExpiresAt)); err != nil {
 				return wrap(err)
@@ -103,7 +105,8 @@ func (s *Store) Receive(ctx context.Context, r twinlatch.Receipt) error {
 		if r.Message != "" {
 			result, err = s.write.ExecContext(ctx, `
 				UPDATE outbox SET delivery = CASE WHEN delivery = 'delivered' THEN delivery ELSE $1 END, next_at = NULL
-				WHERE id = $2`, string(r.Delivery), string(r.Message))
+				WHERE id = $2 AND (sender = $3 OR sender = '' AND $1 = 'delivered')`,
+				string(r.Delivery), string(r.Message), r.Sender)
 		} else {
 			result, err = s.write.ExecContext(ctx, `
 				UPDATE outbox SET delivery = CASE WHEN delivery = 'delivered' THEN delivery ELSE $1 END, next_at = NULL
@@ -140,25 +143,25 @@ func (s *Store) Settle(ctx context.Context, now time.Time) (paused []string, err
 	return paused, err
 }
 
-type route struct{ messages, answered int64 }
+type tally struct{ messages, answered int64 }
 
 func settle(ctx context.Context, t *sql.Tx, now time.Time) (paused []string, err error) {
 	counts, err := expire(ctx, t, now)
 	if err != nil {
 		return nil, err
 	}
-	countries := make([]string, 0, len(counts))
-	for country := range counts {
-		countries = append(countries, country)
+	routes := make([]string, 0, len(counts))
+	for route := range counts {
+		routes = append(routes, route)
 	}
-	slices.Sort(countries) // in one order everywhere, or two would deadlock
-	for _, country := range countries {
-		n := counts[country]
-		var all route
+	slices.Sort(routes) // in one order everywhere, or two would deadlock
+	for _, route := range routes {
+		n := counts[route]
+		var all tally
 		err := t.QueryRowContext(ctx, `
-			INSERT INTO routes AS r (country, messages, answered) VALUES ($1, $2, $3)
-			ON CONFLICT (country) DO UPDATE SET messages = r.messages + excluded.messages, answered = r.answered + excluded.answered
-			RETURNING messages, answered`, country, n.messages, n.answered).Scan(&all.messages, &all.answered)
+			INSERT INTO routes AS r (route, messages, answered) VALUES ($1, $2, $3)
+			ON CONFLICT (route) DO UPDATE SET messages = r.messages + excluded.messages, answered = r.answered + excluded.answered
+			RETURNING messages, answered`, route, n.messages, n.answered).Scan(&all.messages, &all.answered)
 		if err != nil {
 			return nil, wrap(err)
 		}
@@ -168,46 +171,46 @@ func settle(ctx context.Context, t *sql.Tx, now time.Time) (paused []string, err
 		var until any
 		if !twinlatch.AnswersEnough(all.answered, all.messages) {
 			until = millis(now.Add(twinlatch.PausedFor))
-			paused = append(paused, country)
+			paused = append(paused, route)
 		}
 		if _, err := t.ExecContext(ctx, `
-			UPDATE routes SET messages = 0, answered = 0, paused_until = $2 WHERE country = $1`, country, until); err != nil {
+			UPDATE routes SET messages = 0, answered = 0, paused_until = $2 WHERE route = $1`, route, until); err != nil {
 			return nil, wrap(err)
 		}
 	}
 	return paused, nil
 }
 
-// expire deletes what has expired and counts what of it was sent, by country.
-func expire(ctx context.Context, t *sql.Tx, now time.Time) (map[string]route, error) {
+// expire deletes what has expired and counts what of it was sent, by route.
+func expire(ctx context.Context, t *sql.Tx, now time.Time) (map[string]tally, error) {
 	rows, err := t.QueryContext(ctx, `
 		DELETE FROM outbox WHERE expires_at <= $1
-		RETURNING country, CASE WHEN delivery IN ('sent', 'delivered') THEN 1 ELSE 0 END, answered`, millis(now))
+		RETURNING route, CASE WHEN delivery IN ('sent', 'delivered') THEN 1 ELSE 0 END, answered`, millis(now))
 	if err != nil {
 		return nil, wrap(err)
 	}
 	defer rows.Close()
-	counts := map[string]route{}
+	counts := map[string]tally{}
 	for rows.Next() {
-		var country string
+		var route string
 		var sent, answered int64
-		if err := rows.Scan(&country, &sent, &answered); err != nil {
+		if err := rows.Scan(&route, &sent, &answered); err != nil {
 			return nil, wrap(err)
 		}
-		if country == "" || sent == 0 {
+		if route == "" || sent == 0 {
 			continue
 		}
-		n := counts[country]
-		counts[country] = route{n.messages + 1, n.answered + answered}
+		n := counts[route]
+		counts[route] = tally{n.messages + 1, n.answered + answered}
 	}
 	return counts, wrap(rows.Err())
 }
 
 // Paused implements twinlatch.Store.
-func (s *Store) Paused(ctx context.Context, country string, now time.Time) error {
+func (s *Store) Paused(ctx context.Context, route string, now time.Time) error {
 	var until moment
 	err := found(s.read.QueryRowContext(ctx, `
-		SELECT paused_until FROM routes WHERE country = $1 AND paused_until > $2`, country, millis(now)).Scan(&until))
+		SELECT paused_until FROM routes WHERE route = $1 AND paused_until > $2`, route, millis(now)).Scan(&until))
 	switch {
 	case err == nil:
 		return &twinlatch.LimitError{RetryAt: time.Time(until)}

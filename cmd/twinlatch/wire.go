@@ -8,8 +8,10 @@ import (
 	"io/fs"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/twinlatch/twinlatch"
@@ -77,7 +79,7 @@ func wire(ctx context.Context, cfg *config.Config, log *slog.Logger) (_ *program
 	methods := []twinlatch.Method{app} // in the order in which they are offered
 	if len(carried.all) > 0 {
 		phone, err := text.New(text.Config{
-			App: cfg.Text.Name, Host: cfg.Address.Hostname(), Region: cfg.Text.Region, Countries: cfg.Text.Countries,
+			App: cfg.Text.Name, Host: nameOf(cfg.Address), Region: cfg.Text.Region, Countries: cfg.Text.Countries,
 			Say: func(_, code, app string) (string, error) {
 				return words.Say("sms.body", map[string]string{"code": code, "app": app})
 			},
@@ -125,6 +127,15 @@ func wire(ctx context.Context, cfg *config.Config, log *slog.Logger) (_ *program
 		deliver:  service.Deliver,
 		close:    func() error { return errors.Join(carried.close(), store.Close()) },
 	}, nil
+}
+
+// nameOf is the host of an address where it has a name or an IPv4 address; a line
+// in a message that phones read has no place for others.
+func nameOf(address *url.URL) string {
+	if host := address.Hostname(); !strings.Contains(host, ":") {
+		return host
+	}
+	return ""
 }
 
 // development is what development mode adds: a clock that can be moved, an

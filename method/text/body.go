@@ -42,20 +42,16 @@ func checkApp(app string) error {
 
 var sixDigits = regexp.MustCompile(`[0-9]{3}[ -]?[0-9]{3}`)
 
-// isLine says that a text is shown as one line and in the order in which it was
-// written.
-func isLine(s string) bool {
-	return utf8.ValidString(s) && !strings.ContainsFunc(s, func(r rune) bool {
-		return unicode.In(r, unicode.Cc, unicode.Zl, unicode.Zp, reorders)
-	})
-}
-
 func isDirection(r rune) bool { return unicode.Is(unicode.Bidi_Control, r) }
 
-// reorders are the characters that turn the direction of what follows. The plain
-// marks and isolates are not among them: right-to-left sentences put a code and a
-// name between isolates.
-var reorders = &unicode.RangeTable{R16: []unicode.Range16{{Lo: 0x202a, Hi: 0x202e, Stride: 1}}}
+// isLine says that a text is shown as one line and in the order in which it was
+// written: none of the embeddings and overrides U+202A to U+202E. Marks and
+// isolates pass: right-to-left sentences put a code and a name between isolates.
+func isLine(s string) bool {
+	return utf8.ValidString(s) && !strings.ContainsFunc(s, func(r rune) bool {
+		return unicode.In(r, unicode.Cc, unicode.Zl, unicode.Zp) || r >= 0x202a && r <= 0x202e
+	})
+}
 
 // hostName is labels of letters, digits and hyphens, RFC 1123 §2.1; names of
 // other scripts come as "xn--".

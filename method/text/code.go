@@ -141,12 +141,12 @@ func joined(typed string, runs [][]int, i int) bool {
 // ends says that no word and no number goes on before or after. Letters beyond
 // ASCII are let pass: Chinese, Japanese and Thai put no spaces around numbers.
 func ends(before, after string) bool {
-	return !regexpBefore.MatchString(before) && !regexpAfter.MatchString(after)
+	return !goesOnBefore.MatchString(before) && !goesOnAfter.MatchString(after)
 }
 
 var (
-	regexpBefore = regexp.MustCompile(`(?:[A-Za-z_\p{Nd}]|[0-9][.,:/])$`)
-	regexpAfter  = regexp.MustCompile(`^(?:[A-Za-z_\p{Nd}]|[.,:/][0-9])`)
+	goesOnBefore = regexp.MustCompile(`(?:[A-Za-z_\p{Nd}]|[0-9][.,:/])$`)
+	goesOnAfter  = regexp.MustCompile(`^(?:[A-Za-z_\p{Nd}]|[.,:/][0-9])`)
 )
 
 func invalid(key string) error { return &twinlatch.FieldError{Field: codeField, Key: key} }

@@ -8,7 +8,7 @@
 //
 // It sends nothing itself, counts no tries and knows no ages: the core does. Text
 // messages can be read by who takes over a number, so this is the weakest method
-// (NIST SP 800-63B-4 §3.1.3 calls it restricted).
+// (NIST SP 800-63B-4 §3.1.3.3 calls it restricted).
 package text
 
 import (

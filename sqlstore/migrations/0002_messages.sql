@@ -7,7 +7,7 @@ CREATE TABLE outbox (
     id           TEXT   NOT NULL,
     challenge_id TEXT   NOT NULL,
     channel      TEXT   NOT NULL,
-    country      TEXT   NOT NULL,
+    route        TEXT   NOT NULL,             -- country and purpose, 'GB verify'
     message      BYTEA  NOT NULL,             -- sealed: recipient and text
     key_id       TEXT   NOT NULL,
     tries        BIGINT NOT NULL,             -- leases so far; names the newest
@@ -21,8 +21,8 @@ CREATE TABLE outbox (
     PRIMARY KEY (account_id, id)
 );
 
-CREATE TABLE routes (                         -- how many codes sent to a country are typed back
-    country      TEXT   NOT NULL PRIMARY KEY,
+CREATE TABLE routes (                         -- how many of the codes that were sent are typed back
+    route        TEXT   NOT NULL PRIMARY KEY,
     messages     BIGINT NOT NULL,             -- since it was judged
     answered     BIGINT NOT NULL,
     paused_until BIGINT

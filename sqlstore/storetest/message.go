@@ -2,7 +2,6 @@ package storetest
 
 import (
 	"errors"
-	"fmt"
 	"slices"
 	"sync"
 	"testing"
@@ -15,7 +14,7 @@ import (
 func (s *suite) newMessage(t *testing.T, id twinlatch.AccountID, c twinlatch.ChallengeID, change func(*twinlatch.StoredMessage)) twinlatch.StoredMessage {
 	t.Helper()
 	m := twinlatch.StoredMessage{
-		Account: id, ID: twinlatch.MessageID(s.id()), Challenge: c, Channel: twinlatch.Text, Country: "GB",
+		Account: id, ID: twinlatch.MessageID(s.id()), Challenge: c, Channel: twinlatch.Text, Route: "GB",
 		Sealed: twinlatch.Sealed{Key: "k1", Text: allBytes()}, Tries: 1, Delivery: twinlatch.Queued,
 		NextAt: now.Add(time.Second), CreatedAt: now, ExpiresAt: now.Add(10 * time.Minute),
 	}
@@ -24,6 +23,12 @@ func (s *suite) newMessage(t *testing.T, id twinlatch.AccountID, c twinlatch.Cha
 	}
 	s.tx(t, id, func(tx twinlatch.Tx) error { return tx.Enqueue(m) })
 	return m
+}
+
+// asked is an open challenge of a session that lives.
+func (s *suite) asked(t *testing.T, id twinlatch.AccountID) twinlatch.StoredChallenge {
+	t.Helper()
+	return s.newChallenge(t, id, s.newSession(t, id, []byte("hash")).ID)
 }
 
 // lease takes what is due at a time, for a minute.
@@ -51,7 +56,7 @@ func (s *suite) delivery(t *testing.T, id twinlatch.AccountID, c twinlatch.Chall
 
 func (s *suite) outbox(t *testing.T) {
 	id := s.newAccount(t)
-	c := s.newChallenge(t, id, "session")
+	c := s.asked(t, id)
 	m := s.newMessage(t, id, c.ID, nil)
 	same(t, len(s.lease(t, now.Add(time.Second-time.Millisecond), 9)), 0)
 	at := m.NextAt
@@ -81,18 +86,27 @@ func (s *suite) outbox(t *testing.T) {
 	// What nobody needs any more is not due: its challenge was answered, has
 	// ended or is gone, or it is of no use by now.
 	for name, end := range map[string]func(twinlatch.Tx, twinlatch.StoredChallenge) error{
-		"answered": func(tx twinlatch.Tx, c twinlatch.StoredChallenge) error { return tx.Answered(c.ID) },
-		"consumed": func(tx twinlatch.Tx, c twinlatch.StoredChallenge) error { return tx.Consume(c.ID, c.Session, now) },
-		"removed":  func(tx twinlatch.Tx, _ twinlatch.StoredChallenge) error { return tx.DeleteAll() },
+		"answered":   func(tx twinlatch.Tx, c twinlatch.StoredChallenge) error { return tx.Answered(c.ID) },
+		"consumed":   func(tx twinlatch.Tx, c twinlatch.StoredChallenge) error { return tx.Consume(c.ID, c.Session, now) },
+		"removed":    func(tx twinlatch.Tx, _ twinlatch.StoredChallenge) error { return tx.DeleteAll() },
+		"signed out": func(tx twinlatch.Tx, c twinlatch.StoredChallenge) error { return tx.DeleteSession(c.Session) },
+		"without tries": func(tx twinlatch.Tx, c twinlatch.StoredChallenge) error {
+			for range c.TriesLeft {
+				if _, err := tx.Spend(c.ID, c.Session, now); err != nil {
+					return err
+				}
+			}
+			return nil
+		},
 	} {
-		c := s.newChallenge(t, id, twinlatch.SessionID("session of "+name))
+		c := s.asked(t, id)
 		s.newMessage(t, id, c.ID, nil)
 		s.tx(t, id, func(tx twinlatch.Tx) error { return end(tx, c) })
 		if due := s.lease(t, now.Add(2*time.Second), 9); len(due) != 0 {
 			t.Errorf("%s: still due", name)
 		}
 	}
-	c = s.newChallenge(t, id, "another session")
+	c = s.asked(t, id)
 	late := s.newMessage(t, id, c.ID, nil)
 	same(t, len(s.lease(t, late.ExpiresAt, 9)), 0)
 }
@@ -102,7 +116,7 @@ func (s *suite) leaseOnce(t *testing.T) {
 	id := s.newAccount(t)
 	want := map[twinlatch.MessageID]bool{}
 	for i := range 40 {
-		c := s.newChallenge(t, id, twinlatch.SessionID(fmt.Sprint("session", i)))
+		c := s.asked(t, id)
 		m := s.newMessage(t, id, c.ID, func(m *twinlatch.StoredMessage) { m.NextAt = now.Add(-time.Duration(i) * time.Second) })
 		want[m.ID] = true
 	}
@@ -138,12 +152,27 @@ func (s *suite) receipts(t *testing.T) {
 	is(t, tell(twinlatch.Receipt{Sender: "twilio", Ref: "SM-" + string(m.ID), Delivery: twinlatch.Failed}), twinlatch.ErrNotFound)
 	is(t, tell(twinlatch.Receipt{Sender: "twilio", Message: "another", Delivery: twinlatch.Failed}), twinlatch.ErrNotFound)
 
-	// A receipt that overtakes our own note stays.
-	is(t, tell(twinlatch.Receipt{Sender: "twilio", Message: m.ID, Delivery: twinlatch.Failed}), nil)
-	s.delivery(t, id, c.ID, twinlatch.Failed)
+	// While nobody took it nobody can have failed to deliver it.
+	is(t, tell(twinlatch.Receipt{Sender: "twilio", Message: m.ID, Delivery: twinlatch.Failed}), twinlatch.ErrNotFound)
+	s.delivery(t, id, c.ID, twinlatch.Queued)
 	m.Delivery, m.Sender, m.Ref, m.NextAt = twinlatch.Sent, "twilio", "SM-"+string(m.ID), time.Time{}
 	s.tx(t, id, func(tx twinlatch.Tx) error { return tx.Sent(m) })
+	is(t, tell(twinlatch.Receipt{Sender: "vonage", Message: m.ID, Delivery: twinlatch.Failed}), twinlatch.ErrNotFound)
+	s.delivery(t, id, c.ID, twinlatch.Sent)
+	is(t, tell(twinlatch.Receipt{Sender: "twilio", Message: m.ID, Delivery: twinlatch.Failed}), nil)
 	s.delivery(t, id, c.ID, twinlatch.Failed)
+
+	// A receipt that overtakes our own note stays, and ends the matter.
+	early := s.newMessage(t, id, s.asked(t, id).ID, nil)
+	is(t, tell(twinlatch.Receipt{Sender: "twilio", Message: early.ID, Delivery: twinlatch.Delivered}), nil)
+	early.NextAt = now.Add(time.Second) // the vendor's answer was lost: to be tried again
+	s.tx(t, id, func(tx twinlatch.Tx) error { return tx.Sent(early) })
+	s.delivery(t, id, early.Challenge, twinlatch.Delivered)
+	for _, due := range s.lease(t, now.Add(time.Minute), 99) {
+		if due.ID == early.ID {
+			t.Error("what was delivered is sent again")
+		}
+	}
 
 	is(t, tell(twinlatch.Receipt{Sender: "vonage", Ref: m.Ref, Delivery: twinlatch.Delivered}), twinlatch.ErrNotFound)
 	is(t, tell(twinlatch.Receipt{Sender: "twilio", Ref: m.Ref, Delivery: twinlatch.Delivered}), nil)
@@ -190,17 +219,17 @@ func (s *suite) resend(t *testing.T) {
 	})
 }
 
-// routes: a country whose codes nobody types back is paused.
+// routes: a route whose codes nobody types back is paused.
 func (s *suite) routes(t *testing.T) {
 	id := s.newAccount(t)
 	at := now
-	batch := func(country string, messages, answered int, delivery twinlatch.Delivery) []string {
+	batch := func(route string, messages, answered int, delivery twinlatch.Delivery) []string {
 		t.Helper()
 		end := at.Add(10 * time.Minute)
 		for i := range messages {
 			c := twinlatch.ChallengeID(s.id())
 			m := s.newMessage(t, id, c, func(m *twinlatch.StoredMessage) {
-				m.Country, m.CreatedAt, m.ExpiresAt, m.NextAt = country, at, end, time.Time{}
+				m.Route, m.CreatedAt, m.ExpiresAt, m.NextAt = route, at, end, time.Time{}
 			})
 			m.Delivery = delivery
 			s.tx(t, id, func(tx twinlatch.Tx) error {
@@ -226,9 +255,9 @@ func (s *suite) routes(t *testing.T) {
 		at = end
 		return all
 	}
-	paused := func(country string, at time.Time, want time.Time) {
+	paused := func(route string, at time.Time, want time.Time) {
 		t.Helper()
-		err := s.store.Paused(t.Context(), country, at)
+		err := s.store.Paused(t.Context(), route, at)
 		if want.IsZero() {
 			is(t, err, nil)
 			return
@@ -247,14 +276,14 @@ func (s *suite) routes(t *testing.T) {
 
 	same(t, batch("FR", 50, 10, twinlatch.Sent), []string(nil)) // one in five is enough
 	same(t, batch("FR", 50, 9, twinlatch.Sent), []string{"FR"})
-	same(t, batch("", 60, 0, twinlatch.Sent), []string(nil)) // no country, nothing to pause
+	same(t, batch("", 60, 0, twinlatch.Sent), []string(nil)) // no route, nothing to pause
 	same(t, batch("DE", 60, 0, twinlatch.Failed), []string(nil))
 	if err := s.store.Tx(t.Context(), id, func(tx twinlatch.Tx) error {
 		return tx.Enqueue(twinlatch.StoredMessage{Account: "another"})
 	}); err == nil || errors.Is(err, twinlatch.ErrNotFound) {
 		t.Errorf("a message of another account: %v", err)
 	}
-	countries := batch("US", 50, 0, twinlatch.Sent)
-	slices.Sort(countries)
-	same(t, countries, []string{"US"})
+	routes := batch("US", 50, 0, twinlatch.Sent)
+	slices.Sort(routes)
+	same(t, routes, []string{"US"})
 }
