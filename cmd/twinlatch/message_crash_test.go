@@ -82,13 +82,31 @@ func TestAMessageSurvivesKill(t *testing.T) {
 	code := receive(t, g.texts)[:6]
 	// The person did not see the page of the code; there it is when asked again.
 	v.post("/dev/clock", "advance", "1m")
-	_, to, _ := v.post(securityPath+"/add/text", "phone", "+44 7700 900167")
-	if again := receive(t, g.texts)[:6]; again != code {
-		t.Errorf("the code is %s, and was %s", again, code)
-	}
+	to := v.sendAgain(t, g, code)
 	if status, to, page := v.post(to, "code", code); status != http.StatusSeeOther || !strings.HasSuffix(to, securityPath) {
 		t.Errorf("the code: %d %s %s", status, to, regexp.MustCompile(`(?s)<main.*</main>`).FindString(page))
 	}
+}
+
+// sendAgain presses the button until the server, which may not yet have written
+// down that the message before was taken, sends the same code again.
+func (v *victim) sendAgain(t *testing.T, g *gateway, code string) (to string) {
+	t.Helper()
+	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); {
+		if status, at, _ := v.post(securityPath+"/add/text", "phone", "+44 7700 900167"); status == http.StatusSeeOther {
+			to = at
+		}
+		select {
+		case text := <-g.texts:
+			if text[:6] != code {
+				t.Errorf("the code is %s, and was %s", text[:6], code)
+			}
+			return to
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+	t.Fatal("it was not sent again")
+	return to
 }
 
 func receive[T any](t *testing.T, from <-chan T) T {
