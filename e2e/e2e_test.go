@@ -30,7 +30,7 @@ var tools = [...]struct{ command, debian string }{
 }
 
 // unseen are templates that nothing renders yet.
-var unseen = map[string]string{"add": "no method asks for anything before it begins"}
+var unseen = map[string]string{"undelivered": "the outbox delivers everything"}
 
 func TestJourneys(t *testing.T) {
 	needTools(t)

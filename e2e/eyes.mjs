@@ -86,11 +86,11 @@ async function copy(p) {
 // overlaps finds words that lie under a control that is not theirs.
 export function overlaps(p) {
 	return p.page.evaluate(() => {
-		const controls = [...document.querySelectorAll("a, button, summary, input:not(.vh), img")].filter((e) => e.checkVisibility() && !e.classList.contains("vh"));
+		const controls = [...document.querySelectorAll("a, button, summary, input:not(.vh), img")].filter((e) => e.checkVisibility({ visibilityProperty: true }) && !e.classList.contains("vh"));
 		const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT), found = [];
 		while (texts.nextNode()) {
 			const words = texts.currentNode, range = document.createRange();
-			if (!words.data.trim() || words.parentElement.closest(".vh") || !words.parentElement.checkVisibility()) continue;
+			if (!words.data.trim() || words.parentElement.closest(".vh") || !words.parentElement.checkVisibility({ visibilityProperty: true })) continue;
 			range.selectNodeContents(words);
 			for (const control of controls) {
 				const boxes = [...control.getClientRects()];

@@ -98,7 +98,7 @@ func (p *Pages) renderAdd(w http.ResponseWriter, r *http.Request, who twinlatch.
 	}
 	for _, f := range d.EnrollFields {
 		box := p.answer(f, "")
-		box.Class, box.Value = "", form[f.Name]
+		box.Class, box.Value, box.Focus = "", form[f.Name], wrong == nil && len(data.Fields) == 0
 		if text, ok := p.fieldError(wrong, f.Name, ""); ok {
 			status, said = http.StatusUnprocessableEntity, true
 			box.Error, box.Focus = text, true
