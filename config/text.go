@@ -94,12 +94,16 @@ func textSettings() []Setting {
 		{"smpp.system_type", "SMPP: system_type, often empty.", false},
 		{"smpp.source", "SMPP: number or sender ID.", false},
 		{"smpp.receipts", "SMPP: no binds as transmitter only, without delivery receipts.", false},
+		{"smpp.receipt_ids", "SMPP: how receipts write message ids, decimal or hex, where they differ.", false},
 		{"webhook.url", "Webhook: https address of your gateway.", true},
 		{"webhook.secret", "Webhook: whsec_…; two with a comma while you change it.", true},
 	} {
 		rows = append(rows, Setting{Key: "text." + s.key, Help: s.help, secret: s.secret, list: s.key == "webhook.secret", set: func(c *Config, v string) error {
 			if !isOneLine(v) {
 				return errors.New("want one line")
+			}
+			if yesNo := s.key == "smpp.tls" || s.key == "smpp.receipts"; yesNo && v != "yes" && v != "no" {
+				return errors.New("want yes or no")
 			}
 			if c.Text.Settings == nil {
 				c.Text.Settings = map[string]twinlatch.Secret{}

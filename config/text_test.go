@@ -65,6 +65,7 @@ var textExamples = map[string]example{
 	"text.smpp.system_type":  {"VMA", `"VMA"`, "VMA"},
 	"text.smpp.source":       {"Acme", `"Acme"`, "Acme"},
 	"text.smpp.receipts":     {"no", `"no"`, "no"},
+	"text.smpp.receipt_ids":  {"hex", `"hex"`, "hex"},
 	"text.webhook.url":       {"https://gateway.example/sms", `"https://gateway.example/sms"`, "https://gateway.example/sms"},
 	"text.webhook.secret":    {"whsec_a,whsec_b", `["whsec_a", "whsec_b"]`, "whsec_a,whsec_b"},
 }
@@ -94,6 +95,7 @@ func TestBadTextSettings(t *testing.T) {
 		"budget = '99999999999'":       `"99999999999" is no amount; write 12 or 0.0079`,
 		"price = '.5'":                 `".5" is no amount; write 12 or 0.0079`,
 		"price = '٣'":                  `"٣" is no amount; write 12 or 0.0079`,
+		"smpp.tls = 'true'":            "want yes or no",
 		"price = ['0.05', 'gb=1']":     "want prices as 0.05,GB=0.04",
 	} {
 		_, err := config.Load(config.Source{File: file(t, "[text]\n"+line), Dev: true})

@@ -1,6 +1,6 @@
 // Journey 7: a code by text message to one of several phone numbers.
 import assert from "node:assert/strict";
-import { address, journey, wait } from "./person.mjs";
+import { address, journey, scripted, wait } from "./person.mjs";
 
 const security = "/settings/user/security";
 
@@ -160,4 +160,94 @@ journey("a new network asks before it sends", async (p) => {
 	await p.go("/verify");
 	await p.confirm(await newest(number));
 	p.isAt(security);
+});
+
+journey("the phone fills the code in, or all of the message is pasted", async (p) => {
+	const [number] = numbers(p);
+	await p.context.grantPermissions(["clipboard-read", "clipboard-write"]);
+	await p.context.addInitScript(() => { // WebOTP, as a phone has it
+		globalThis.OTPCredential ??= class {};
+		navigator.credentials.get = (asked) => new Promise((fill) => { globalThis.phone = { asked: JSON.stringify(asked.otp), fill }; });
+	});
+	await p.signUp();
+	await p.signIn();
+	await addNumber(p, number);
+	for (const enter of [
+		async () => p.page.evaluate((code) => globalThis.phone.fill({ code }), await newest(number)),
+		async () => {
+			await p.page.evaluate((body) => navigator.clipboard.writeText(body), (await outbox(number))[0].body);
+			await p.page.locator("#code").press("Control+v");
+		},
+	]) {
+		await p.press("Sign out");
+		await p.go("/sign-in");
+		await p.giveIn();
+		assert.equal(await p.page.evaluate(() => globalThis.phone.asked), '{"transport":["sms"]}');
+		await p.turn(enter); // nothing is pressed
+		p.isAt(security);
+		await wait("31s");
+	}
+}, scripted);
+
+journey("rename, ask first and remove phone numbers", async (p) => {
+	const [one, two] = numbers(p), list = () => p.page.locator("summary.btn").filter({ hasText: "phone numbers" }).click();
+	await p.signUp();
+	await p.signIn();
+	await addNumber(p, one);
+	await addNumber(p, two, "Add phone number");
+	await list();
+	await p.sees("2 phone numbers");
+	const second = p.page.locator(".sub > ul > li").filter({ hasText: two });
+	await second.locator("summary").click();
+	await second.getByLabel("New name").fill("Work");
+	await p.turn(() => second.getByRole("button", { name: "Rename" }).click());
+	await p.sees("Renamed: Text message, Work");
+	await list();
+	await p.press("Ask this first Work");
+	await p.sees("Asked first: Text message, Work");
+	await list();
+	await p.look("security-numbers");
+
+	await p.press("Sign out");
+	await p.go("/sign-in");
+	await p.giveIn();
+	await p.sees("•••• 42");
+	await p.follow("Use another phone number");
+	await p.sees("Work");
+	await p.look("pick-named");
+	await p.go("/verify");
+	await p.confirm(await newest(two));
+	await list();
+	await p.follow("Remove Work");
+	await p.isTitled(`Remove ${two}?`);
+	await p.look("remove-text");
+	await p.press("Remove");
+	await p.sees("1 phone number", "Removed: Text message, Work");
+});
+
+journey("too many messages", async (p) => {
+	const [number] = numbers(p);
+	await p.signUp();
+	await p.signIn();
+	await addNumber(p, number);
+	for (let i = 0; i < 5; i++) {
+		await p.press("Sign out");
+		await p.go("/sign-in");
+		await p.giveIn();
+		p.isAt("/verify");
+		await p.confirm(await newest(number));
+		p.isAt(security);
+		await wait("61s");
+	}
+	const before = (await outbox(number)).length;
+	await p.press("Sign out");
+	await p.go("/sign-in");
+	await p.giveIn();
+	await p.isTitled("Where should we send the code?");
+	await p.press("Get code", 429);
+	await p.sees(/^We cannot send more text messages now\. Wait \d+ minutes, or try another way\.$/);
+	await p.look("pick-limit");
+	assert.equal((await outbox(number)).length, before);
+	await p.follow("Try another way");
+	await p.sees("Choose another way");
 });

@@ -16,7 +16,7 @@ import (
 func TestHalfSignedInReachesNothingElse(t *testing.T) {
 	t.Parallel()
 	reached := []string{
-		"/verify", "/verify/ask", "/verify/ways", "/recover", "/sign-out",
+		"/verify", "/verify/ask", "/verify/ways", "/verify/pick/text", "/recover", "/sign-out",
 		"/", "/help", "/static/*/app.css", "/sign-up", "/sign-in", "/dev/outbox", "/dev/clock",
 	}
 	_, rows := readMatrix()

@@ -4,8 +4,10 @@ import (
 	"context"
 	"regexp"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/twinlatch/twinlatch"
 	"github.com/twinlatch/twinlatch/method/text"
@@ -149,7 +151,35 @@ func (d *door) anaWithNumbers(t testing.TB, net *carrier, numbers ...string) *pe
 	ana := d.ana(t)
 	for _, n := range numbers {
 		ana.addNumber(net, n)
+		ana.wait(time.Second) // so that they have an order
 	}
 	ana.wait(firstWait)
 	return ana
+}
+
+// verifyByText does the second step anew, at a moment when nothing was asked.
+func (p *person) verifyByText(net *carrier, number string) {
+	p.t.Helper()
+	p.post("/verify/ask").goes("/verify")
+	p.post("/verify", "code", net.code(p.t, number)).goes(security)
+}
+
+// countdown is the class of the countdown before "Send again"; empty: there is
+// none, and one may.
+func (p *page) countdown() string {
+	p.t.Helper()
+	class := ""
+	for n := range p.all("button") {
+		if textOf(n) == "Send again" {
+			class = strings.TrimSpace(strings.TrimPrefix(strings.TrimPrefix(attr(n, "class"), "link"), " late"))
+			for _, other := range []string{"count num", "wait soft"} {
+				if shown := strings.Contains(p.body, `class="`+other+" "+class+`"`); shown != (class != "") {
+					p.t.Errorf("%s: %q is shown: %v, with %q", p.request, other, shown, class)
+				}
+			}
+			return class
+		}
+	}
+	p.t.Fatalf("%s: nothing to send again: %s", p.request, p.text("main"))
+	return ""
 }

@@ -140,7 +140,8 @@ func checkHTML(p *page, d *door, own []string) {
 		}
 	}
 	title := p.text("title")
-	if failed := p.method != "GET" && p.status >= 400; failed != strings.HasPrefix(title, "Error: ") || !strings.HasSuffix(title, " – Twinlatch") {
+	// A message that was not delivered is an error, whenever one looks.
+	if failed := p.method != "GET" && p.status >= 400 || p.text("h1") == "Your text message was not delivered"; failed != strings.HasPrefix(title, "Error: ") || !strings.HasSuffix(title, " – Twinlatch") {
 		p.t.Errorf("%s: status %d has title %q", p.request, p.status, title)
 	}
 	if vary := strings.Join(p.header.Values("Vary"), ","); !strings.Contains(vary, "Accept-Encoding") || !strings.Contains(vary, "Cookie") {
@@ -237,6 +238,12 @@ func checkNamed(p *page, n *html.Node) {
 func checkInput(p *page, n *html.Node) {
 	p.t.Helper()
 	if attr(n, "type") == "hidden" || attr(n, "aria-hidden") == "true" {
+		return
+	}
+	if attr(n, "type") == "radio" {
+		if n.Parent.Data != "label" || textOf(n.Parent) == "" {
+			p.t.Errorf("%s: %q is a choice without a label", p.request, attr(n, "name"))
+		}
 		return
 	}
 	labels := 0

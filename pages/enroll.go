@@ -151,6 +151,8 @@ func (p *Pages) enroll(w http.ResponseWriter, r *http.Request, who twinlatch.Pas
 		return p.redirect(w, r, security)
 	case errors.As(err, &bad), errors.Is(err, twinlatch.ErrWrongCode), errors.Is(err, twinlatch.ErrUnknownAddress):
 		return p.renderEnroll(w, r, who, id, err)
+	case errors.Is(err, twinlatch.ErrExists): // in another window, meanwhile
+		return p.message(w, r, http.StatusUnprocessableEntity, "err.exists", nil)
 	case errors.Is(err, twinlatch.ErrLimited):
 		return p.renderLocked(w, r, err)
 	}

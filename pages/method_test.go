@@ -12,11 +12,11 @@ import (
 // word is a method as pages will meet others: something is asked before it
 // begins, there is no QR code, and the answer is a word. It borrows the words of
 // the authenticator app.
-type word struct{ sends bool }
+type word struct{}
 
-func (w word) Describe() twinlatch.Description {
+func (word) Describe() twinlatch.Description {
 	field := twinlatch.Field{Name: "word", Label: "code.label", Hint: "code.hint", Type: "text", Autocomplete: "off", MaxLength: 30, Wrong: "err.code.wrong"}
-	return twinlatch.Description{Kind: "word", Name: "app", Icon: "key", EnrollFields: []twinlatch.Field{field}, AnswerFields: []twinlatch.Field{field}, AMR: []string{"kba"}, Sends: w.sends}
+	return twinlatch.Description{Kind: "word", Name: "app", Icon: "key", EnrollFields: []twinlatch.Field{field}, AnswerFields: []twinlatch.Field{field}, AMR: []string{"kba"}}
 }
 
 func (word) BeginEnroll(_ context.Context, in twinlatch.Input) (twinlatch.Question, error) {
@@ -95,16 +95,4 @@ func TestAnotherMethod(t *testing.T) {
 	half.post("/verify", "word", "").refuses("word", "Enter the 6-digit code.")
 	half.post("/verify", "word", "xyzzy").goes(security)
 	ana.get(security).is(200).says("Authenticator app 2")
-}
-
-// A code that was sent is over at some time: the answer says so, and asks anew.
-func TestCodeThatWasSentIsOver(t *testing.T) {
-	t.Parallel()
-	d := doorOn(t, twinlatchtest.SQLite(t), func(c *twinlatch.Config) { c.Methods = []twinlatch.Method{word{sends: true}} })
-	ana := d.ana(t)
-	confirm := ana.post(security+"/add/word", "word", "xyzzy").is(303).location
-	ana.post(confirm, "word", "xyzzy").goes(security)
-	half := ana.half()
-	half.post("/verify", "word", "xyzzy").refuses("word", "That was too many tries for this code. Use a new code.").focuses("word")
-	half.post("/verify", "word", "xyzzy").goes(security)
 }

@@ -67,7 +67,7 @@ GET  /verify                want  | in   in   in    in    in   | 200   200  200 
 POST /verify                want  | in   in   in    in    in   | 422   422  422   403  | 422  422  422  want want
 POST /verify/ask            want  | in   in   in    in    in   | ver   ver  ver   ver  | ver  ver  ver  want want
 GET  /verify/ways           want  | in   in   in    in    in   | 200   200  200   200  | 200  200  200  want want
-GET  /verify/pick/text      -     | in   in   in    in    in   | 404   404  404   404  | 404  404  404  404  404
+GET  /verify/pick/text      want  | in   in   in    in    in   | 200   200  200   200  | 200  200  200  404  404
 GET  /recover               want  | in   in   in    in    in   | 200   200  200   200  | 200  200  200  want want
 POST /recover               want  | in   in   in    in    in   | 422   422  422   403  | 422  422  422  want want
 
@@ -75,7 +75,9 @@ GET  /confirm               want  | in   in   in    in    in   | ver   ver  ver 
 POST /confirm               want  | in   in   in    in    in   | ver   ver  ver   ver  | ver  ver  ver  want want
 GET  S                      self  | in   in   in    in    in   | ver   ver  ver   ver  | 200  200  200  200  200
 GET  S/add/totp             self  | in   in   in    in    in   | ver   ver  ver   ver  | 200  200  200  200  200
+GET  S/add/text             self  | in   in   in    in    in   | ver   ver  ver   ver  | 200  200  200  200  200
 POST S/add/totp             offer | in   in   in    in    in   | ver   ver  ver   ver  | app  app  ver  app  conf
+POST S/add/text             offer | in   in   in    in    in   | ver   ver  ver   ver  | app  app  ver  app  conf
 GET  S/confirm/C            self  | in   in   in    in    in   | ver   ver  ver   ver  | 200  200  200  200  200
 POST S/confirm/C            offer | in   in   in    in    in   | ver   ver  ver   ver  | 422  422  ver  422  conf
 GET  S/factors/F/remove     self  | in   in   in    in    in   | ver   ver  ver   ver  | 200  200  200  404  404
@@ -125,23 +127,27 @@ func TestEveryRouteForEveryBrowser(t *testing.T) {
 	t.Parallel()
 	states, rows := readMatrix()
 	database := twinlatchtest.SQLite(t)
-	d := doorOn(t, database, nil, development)
+	net := new(carrier)
+	d := doorOn(t, database, func(c *twinlatch.Config) {
+		c.Methods = textMethods(t)
+		c.Sending = twinlatch.Sending{Senders: []twinlatch.Sender{net}, NetworkPerHour: 10000}
+	}, development)
 	raw, err := sql.Open("sqlite", strings.TrimPrefix(database, "sqlite:")+"?_pragma=busy_timeout(5000)")
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = raw.Close() })
 
-	missing := map[string]bool{}
+	known, missing := map[string]bool{}, map[string]bool{}
 	for _, r := range d.routes() {
-		missing[r.method+" "+r.path] = true
+		known[r.method+" "+r.path], missing[r.method+" "+r.path] = true, true
 	}
 	for _, r := range rows {
 		if len(r.cells) != len(states) {
 			t.Fatalf("%s %s: %d cells for %d states", r.method, r.path, len(r.cells), len(states))
 		}
 		_, pattern := d.mux.Handler(&http.Request{Method: r.method, URL: &url.URL{Path: strings.Replace(r.path, "S", security, 1)}})
-		if !missing[pattern] {
+		if !known[pattern] {
 			t.Errorf("%s %s: no route of its own, but %q", r.method, r.path, pattern)
 		}
 		delete(missing, pattern)
@@ -155,7 +161,7 @@ func TestEveryRouteForEveryBrowser(t *testing.T) {
 			for i, r := range rows {
 				t.Run(r.method+" "+r.path, func(t *testing.T) {
 					if s == nil {
-						s = newSituation(t, d, fmt.Sprintf("%d.%s@example.com", i, state), raw)
+						s = newSituation(t, d, net, fmt.Sprintf("%d.%s@example.com", i, state), raw)
 						s.become(state)
 					}
 					s.t = t
@@ -211,14 +217,15 @@ func (c *movedClock) Advance(d time.Duration) error {
 // situation is one browser of the matrix, and what it has to do with.
 type situation struct {
 	*person
+	net       *carrier
 	raw       *sql.DB
 	account   twinlatch.Account
 	challenge twinlatch.ChallengeID // an open enrollment of this session
 	factor    twinlatch.FactorID
 }
 
-func newSituation(t *testing.T, d *door, email string, raw *sql.DB) *situation {
-	s := &situation{person: d.person(t, email), raw: raw}
+func newSituation(t *testing.T, d *door, net *carrier, email string, raw *sql.DB) *situation {
+	s := &situation{person: d.person(t, email), net: net, raw: raw}
 	var err error
 	if s.account, err = d.env.FindAccount(t.Context(), twinlatch.MainRealm, email); err != nil {
 		t.Fatal(err)
@@ -234,6 +241,8 @@ func (s *situation) become(state string) {
 	}
 	s.app = s.enroll()
 	s.factor = s.factors()[0]
+	s.wait(time.Second)
+	s.addNumber(s.net, s.number())
 	switch state {
 	case "none":
 		s.browser = s.elsewhere().browser
@@ -274,6 +283,9 @@ func (s *situation) become(state string) {
 		s.t.Fatalf("nobody knows how to become %q", state)
 	}
 }
+
+// number is one that nobody has got a message on.
+func (s *situation) number() string { return fmt.Sprintf("+4477009%05d", len(s.net.got(""))) }
 
 // begun starts an enrollment, at the last moment when the proof is to be out of
 // date, so that it is still open then.
@@ -364,6 +376,8 @@ func (s *situation) fields(path string) []string {
 		return []string{"factor", string(s.factor)}
 	case "/recover":
 		return []string{"code", "0000-0000-0000-0000"}
+	case "S/add/text":
+		return []string{"phone", s.number()}
 	case "S/factors/F/rename":
 		return []string{"name", "Phone"}
 	case "/dev/clock":

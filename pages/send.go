@@ -168,20 +168,30 @@ func (p *Pages) whatWentWrong(err error) string {
 type undeliveredPage struct {
 	asking
 	Number template.HTML
+	Note   string
 	Again  *sendAgain
 	Other  string
 }
 
 // renderUndelivered says that the network did not deliver the message, and what
-// can be done.
-func (p *Pages) renderUndelivered(w http.ResponseWriter, r *http.Request, who twinlatch.Known, ch twinlatch.Challenge) error {
+// can be done. Wrong is what was just tried in vain, if anything was.
+func (p *Pages) renderUndelivered(w http.ResponseWriter, r *http.Request, who twinlatch.Known, ch twinlatch.Challenge, wrong error) error {
 	data := undeliveredPage{asking: p.whyAsked(r, who, p.methods[ch.Kind]), Number: p.number(ch.Prompt.Args["number"])}
 	data.Again = p.sendAgain(ch, link("/verify/ask", returnTo(r)), map[string]string{"factor": string(ch.Factor)})
 	var err error
 	if data.Other, err = p.otherNumbers(r, who, ch.Kind); err != nil {
 		return err
 	}
-	return p.render(w, r, view{page: "undelivered", title: p.say("err.sms.title"), failed: true, data: data})
+	status := http.StatusOK
+	if wrong != nil {
+		status = http.StatusUnprocessableEntity
+		if text, ok := p.cannotSend(wrong); ok {
+			problem := web.ProblemOf(wrong, p.service.Now())
+			problem.SetHeaders(w.Header())
+			status, data.Note = problem.Status, text
+		}
+	}
+	return p.render(w, r, view{page: "undelivered", status: status, title: p.say("err.sms.title"), failed: true, data: data})
 }
 
 // otherNumbers leads to the choice between numbers, where there is one.

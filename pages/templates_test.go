@@ -17,6 +17,7 @@ import (
 func TestEveryTemplateIsShown(t *testing.T) {
 	t.Parallel()
 	d := devDoor(t)
+	texts, phones := textDoor(t)
 	open := map[string]func(t *testing.T) *page{
 		"signin": func(t *testing.T) *page { return d.browser(t).get("/sign-in").is(200) },
 		"signup": func(t *testing.T) *page { return d.browser(t).get("/sign-up").is(200) },
@@ -43,6 +44,15 @@ func TestEveryTemplateIsShown(t *testing.T) {
 		"remove": func(t *testing.T) *page {
 			p := somebody(t, d)
 			return p.get(security + "/factors/" + factorIDs(p.get(security))[0] + "/remove").is(200)
+		},
+		"pick": func(t *testing.T) *page {
+			return texts.texter(t, phones, "+447700900001").half().get(pickText).is(200)
+		},
+		"undelivered": func(t *testing.T) *page {
+			p := texts.texter(t, phones, "+447700900002")
+			phones.says(twinlatch.ErrBadRecipient)
+			defer phones.says(nil)
+			return p.half().get("/verify").is(200)
 		},
 		"locked": func(t *testing.T) *page {
 			p := somebody(t, d)
@@ -75,6 +85,14 @@ func somebody(t *testing.T, d *door) *person {
 	t.Helper()
 	p := d.person(t, strings.ToLower(strings.ReplaceAll(t.Name(), "/", "."))+"@example.com")
 	p.app = p.enroll()
+	return p
+}
+
+// texter has just enrolled a number.
+func (d *door) texter(t *testing.T, net *carrier, number string) *person {
+	t.Helper()
+	p := d.person(t, strings.ToLower(strings.ReplaceAll(t.Name(), "/", "."))+"@example.com")
+	p.addNumber(net, number)
 	return p
 }
 

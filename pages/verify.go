@@ -135,16 +135,20 @@ func (p *Pages) renderVerify(w http.ResponseWriter, r *http.Request, who twinlat
 	} else if err != nil {
 		return err
 	}
-	if asked.Delivery == twinlatch.Failed && wrong == nil {
-		return p.renderUndelivered(w, r, who, asked)
+	if _, unsent := p.cannotSend(wrong); asked.Delivery == twinlatch.Failed && (wrong == nil || unsent || errors.Is(wrong, twinlatch.ErrExpired)) {
+		return p.renderUndelivered(w, r, who, asked, wrong)
 	}
 	method := p.methods[asked.Kind]
 	data := verifyPage{
 		asking: p.whyAsked(r, who, method), Sends: method.Sends, Down: asked.Delivery == twinlatch.Queued,
 		Action: link("/verify", returnTo(r)), Code: p.codeBox(who, method),
 	}
+	renewed := errors.Is(wrong, twinlatch.ErrExpired)
 	if data.Lead == "" || method.Sends {
 		data.Lead = p.prompt(asked.Prompt)
+	}
+	if data.Down || renewed { // the note says better whether something was sent
+		data.Lead = ""
 	}
 	if method.Sends {
 		data.Again = p.sendAgain(asked, link("/verify/ask", returnTo(r)), map[string]string{"factor": string(asked.Factor)})
@@ -162,8 +166,11 @@ func (p *Pages) renderVerify(w http.ResponseWriter, r *http.Request, who twinlat
 		case beside:
 			data.Code.Error = text
 			data.ClockHint = errors.Is(wrong, twinlatch.ErrReplayed)
-		case errors.Is(wrong, twinlatch.ErrExpired):
-			status, data.Renewed = http.StatusUnprocessableEntity, p.number(asked.Prompt.Args["number"])
+		case renewed:
+			status = http.StatusUnprocessableEntity
+			if !data.Down {
+				data.Renewed = p.number(asked.Prompt.Args["number"])
+			}
 		case above != "":
 			data.Warning = above
 			problem.SetHeaders(w.Header())

@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 
 	"github.com/twinlatch/twinlatch"
 	"github.com/twinlatch/twinlatch/config"
 	"github.com/twinlatch/twinlatch/sender/outbox"
+	"github.com/twinlatch/twinlatch/sender/smpp"
 	"github.com/twinlatch/twinlatch/sender/sns"
 	"github.com/twinlatch/twinlatch/sender/twilio"
 	"github.com/twinlatch/twinlatch/sender/vonage"
@@ -38,57 +40,62 @@ func newSender(name string, cfg *config.Config) (twinlatch.Sender, error) {
 			Region: text("region"), AccessKey: text("access_key"), SecretKey: secret("secret_key"), SessionToken: secret("session_token"),
 			SenderID: text("sender_id"), MaxPrice: text("max_price"), URL: text("url"),
 		})
+	case "smpp":
+		return smpp.New(smpp.Config{
+			Address: text("address"), TLS: text("tls") == "yes", SystemID: text("system_id"), Password: secret("password"),
+			SystemType: text("system_type"), Source: text("source"), TransmitterOnly: text("receipts") == "no", ReceiptIDs: smpp.IDs(text("receipt_ids")),
+		})
 	case "webhook":
 		return webhook.New(webhook.Config{URL: text("url"), Secrets: cfg.Text.Secrets("webhook.secret")})
 	}
 	return nil, fmt.Errorf("there is no sender %q", name)
 }
 
-// senders are those of the settings, and what else they bring along.
+// senders are those of the settings.
 type senders struct {
-	all      []twinlatch.Sender
-	receipts map[string]http.Handler
-	closers  []io.Closer
+	named []twinlatch.Sender
+	all   []twinlatch.Sender // as the service gets them
 }
 
-// tell is what receipts are told to, once there is a Service.
-type tell struct{ service *twinlatch.Service }
-
-func (t *tell) receipt(ctx context.Context, r twinlatch.Receipt) error {
-	return t.service.Receive(ctx, r)
-}
-
-func newSenders(cfg *config.Config, to *tell) (*senders, error) {
-	s := &senders{receipts: map[string]http.Handler{}}
+func newSenders(cfg *config.Config) (*senders, error) {
+	s := &senders{}
 	for _, name := range cfg.Text.Senders {
 		sender, err := newSender(name, cfg)
 		if err != nil {
 			return nil, errors.Join(fmt.Errorf("setting text.%w", err), s.close())
 		}
+		s.named = append(s.named, sender)
+	}
+	s.all = slices.Clone(s.named)
+	return s, nil
+}
+
+// listen has receipts told, and returns the handlers of those that come by HTTP.
+func (s *senders) listen(tell func(context.Context, twinlatch.Receipt) error) map[string]http.Handler {
+	handlers := map[string]http.Handler{}
+	for _, sender := range s.named {
 		switch r := sender.(type) {
 		case interface {
 			Receipts(func(context.Context, twinlatch.Receipt) error) http.Handler
 		}:
-			if h := r.Receipts(to.receipt); h != nil {
-				s.receipts[name] = h
+			if h := r.Receipts(tell); h != nil {
+				handlers[sender.Name()] = h
 			}
 		case interface {
 			Receipts(func(context.Context, twinlatch.Receipt) error)
 		}:
-			r.Receipts(to.receipt)
+			r.Receipts(tell)
 		}
-		if c, ok := sender.(io.Closer); ok {
-			s.closers = append(s.closers, c)
-		}
-		s.all = append(s.all, sender)
 	}
-	return s, nil
+	return handlers
 }
 
 func (s *senders) close() error {
 	var errs []error
-	for _, c := range s.closers {
-		errs = append(errs, c.Close())
+	for _, sender := range s.named {
+		if c, ok := sender.(io.Closer); ok {
+			errs = append(errs, c.Close())
+		}
 	}
 	return errors.Join(errs...)
 }

@@ -59,8 +59,7 @@ func wire(ctx context.Context, cfg *config.Config, log *slog.Logger) (_ *program
 	if err != nil {
 		return nil, err
 	}
-	to := new(tell)
-	carried, err := newSenders(cfg, to)
+	carried, err := newSenders(cfg)
 	if err != nil {
 		return nil, err
 	}
@@ -107,7 +106,6 @@ func wire(ctx context.Context, cfg *config.Config, log *slog.Logger) (_ *program
 	if err != nil {
 		return nil, err
 	}
-	to.service = service
 	door, err := pages.New(pages.Config{
 		Service: service,
 		Address: cfg.Address,
@@ -121,7 +119,7 @@ func wire(ctx context.Context, cfg *config.Config, log *slog.Logger) (_ *program
 	}
 	return &program{
 		handler:  door,
-		receipts: carried.receipts,
+		receipts: carried.listen(service.Receive),
 		ready:    store.Ping,
 		sweep:    service.Sweep,
 		deliver:  service.Deliver,

@@ -25,9 +25,9 @@
     b.setAttribute("aria-pressed", String(!shown));
   }));
 
-  // Codes: typed codes wait for Enter; pasted, autofilled and text-message codes go at once.
+  // Codes: typed codes wait for Enter; pasted, autofilled and text-message codes go at once. A whole message ends with "#123456".
   all("input.code:not(.long)", (box) => {
-    const go = () => /^\d{6}$/.test(box.value.replace(/[\s-]/g, "")) && box.form.requestSubmit();
+    const go = () => /(^|#)\d{6}$/.test(box.value.replace(/[\s-]/g, "")) && box.form.requestSubmit();
     on(box, "input", (e) => { if (!e.inputType || /Paste|Replacement/.test(e.inputType)) go(); });
     if ("sms" in box.dataset && "OTPCredential" in window) {
       const stop = new AbortController();
