@@ -3,6 +3,7 @@ package pages
 import (
 	"errors"
 	"net/http"
+	"net/url"
 
 	"github.com/twinlatch/twinlatch"
 	"github.com/twinlatch/twinlatch/web"
@@ -11,6 +12,7 @@ import (
 type signInPage struct {
 	Email, Password field
 	Note            string
+	Next            bool // comes from the form for a new account
 	Action, SignUp  string
 }
 
@@ -70,6 +72,11 @@ func (p *Pages) renderSignIn(w http.ResponseWriter, r *http.Request, email strin
 	}
 	problem := web.Problem{Status: http.StatusOK}
 	data.Email.Focus = wrong == nil
+	// The answer to a sign-up is the same for a taken address, so what is said
+	// here is true in both cases.
+	if from, err := url.Parse(r.Referer()); err == nil && wrong == nil {
+		data.Next = from.Path == "/sign-up"
+	}
 	if wrong != nil {
 		problem = web.ProblemOf(wrong, p.service.Now())
 		problem.SetHeaders(w.Header())

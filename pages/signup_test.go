@@ -151,3 +151,22 @@ func TestSignUpIsLimited(t *testing.T) {
 		}
 	}
 }
+
+// Somebody who has just signed up is told what comes next, and nothing else: the
+// words are the same for an address that was taken.
+func TestSignInAfterSignUp(t *testing.T) {
+	t.Parallel()
+	d := newDoor(t)
+	b := d.browser(t)
+	const next = "Now sign in with your e-mail address and password."
+	b.get("/sign-in").is(200).hides(next)
+	for _, from := range []string{insecure + "/sign-up", insecure + "/sign-up?return_to=%2F", "/sign-up"} {
+		b.header.Set("Referer", from)
+		b.get("/sign-in").is(200).says(next)
+	}
+	b.post("/sign-in", "email", "nobody@example.com", "password", "wrong").is(422).hides(next)
+	for _, from := range []string{"", "::", insecure + "/help", "https://evil.example/x/sign-up"} {
+		b.header.Set("Referer", from)
+		b.get("/sign-in").is(200).hides(next)
+	}
+}

@@ -344,3 +344,63 @@ func TestClose(t *testing.T) {
 		})
 	}
 }
+
+func TestErrorsOfBind(t *testing.T) {
+	t.Parallel()
+	for name, row := range map[string]struct {
+		does func(*peer)
+		want string
+	}{
+		"wrong password": {func(p *peer) {
+			m := reply(p.expect(bindTransceiver), "")
+			m.status = statusPassword
+			p.write(m)
+			p.idle()
+		}, "smpp: bind refused: 0xe ESME_RINVPASWD, wrong password"},
+		"unknown to us": {func(p *peer) { m := reply(p.expect(bindTransceiver), ""); m.status = 0x4A1; p.write(m); p.idle() }, "smpp: bind refused: 0x4a1"},
+		"nack": {func(p *peer) {
+			p.write(pdu{command: genericNack, status: statusCommand, sequence: p.expect(bindTransceiver).sequence})
+			p.idle()
+		}, "smpp: bind refused: 0x3 ESME_RINVCMDID, unknown command"},
+		"silence": {func(p *peer) { p.idle() }, "smpp: bind: smpp: no answer in time: context deadline exceeded"},
+		"no SMSC": {nil, "smpp: nobody is there"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T) {
+				s, _ := enter(t, nil, row.does)
+				_, err := sendIn(s, time.Minute)
+				mustPass(t, err)
+				if err.Error() != row.want {
+					t.Errorf("Send: %q, want %q", err, row.want)
+				}
+			})
+		})
+	}
+}
+
+// Refusals of messages are for this message, this SMSC or for now.
+func TestRefusals(t *testing.T) {
+	t.Parallel()
+	for status, want := range map[uint32]error{
+		statusDestination: twinlatch.ErrBadRecipient,
+		statusSource:      twinlatch.ErrNoRoute, statusTargetTON: twinlatch.ErrNoRoute, statusTargetNPI: twinlatch.ErrNoRoute,
+		statusMsgLength: twinlatch.ErrNoRoute, statusClass: twinlatch.ErrNoRoute, statusSourceTON: twinlatch.ErrNoRoute,
+		0x58: nil, 0x14: nil, 0x08: nil, 0x45: nil, 0x62: nil, statusBindState: nil, 0x400: nil, 0xFFFF_FFFF: nil,
+	} {
+		inBubble(t, func(t *testing.T) {
+			s, _ := enter(t, nil, func(p *peer) {
+				p.bind()
+				m := reply(p.expect(submitSM), "447700900167 483920\x00")
+				m.status = status
+				p.write(m)
+				p.serve()
+			})
+			_, err := sendIn(s, time.Second)
+			if want == nil {
+				mustPass(t, err)
+			} else if !errors.Is(err, want) {
+				t.Errorf("%#x: %v, want %v", status, err, want)
+			}
+		})
+	}
+}

@@ -275,20 +275,20 @@ func (s *session) next(in *bufio.Reader) (pdu, error) {
 	if err != nil {
 		return pdu{}, err
 	}
-	if err := s.conn.SetReadDeadline(time.Now().Add(patience)); err != nil {
-		return pdu{}, err
-	}
+	s.limit(patience)
 	return readPDU(in)
 }
 
 // await returns as soon as there is something to read.
 func (s *session) await(in *bufio.Reader, d time.Duration) error {
-	if err := s.conn.SetReadDeadline(time.Now().Add(d)); err != nil {
-		return err
-	}
+	s.limit(d)
 	_, err := in.Peek(1)
 	return err
 }
+
+// limit is for the reads that follow. A connection of which it fails is closed:
+// what came before can still be read, and after it the error.
+func (s *session) limit(d time.Duration) { _ = s.conn.SetReadDeadline(time.Now().Add(d)) }
 
 func isTimeout(err error) bool {
 	var timeout net.Error

@@ -2,15 +2,16 @@ package smpp
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/binary"
 	"errors"
+	"net/http/httptest"
 	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
-
-	"github.com/twinlatch/twinlatch"
 )
 
 // Whatever an SMSC does instead of answering, Send fails in a way that lets the
@@ -47,7 +48,11 @@ func TestPeersThatDoNotFollowTheProtocol(t *testing.T) {
 		"does not know what it got":    {func(p *peer, _ pdu) { p.write(pdu{command: genericNack, status: statusLength}); p.idle() }, 0},
 		"unbinds":                      {func(p *peer, _ pdu) { p.write(pdu{command: unbind, sequence: 7}); p.expect(unbind | answer) }, 0},
 		"is silent":                    {func(p *peer, _ pdu) { p.idle() }, response},
-		"reads no more":                {func(*peer, pdu) { time.Sleep(time.Minute) }, response},
+		"asks and reads no more": {func(p *peer, _ pdu) {
+			p.write(pdu{command: enquireLink, sequence: 1})
+			time.Sleep(time.Hour)
+		}, patience},
+		"reads no more": {func(*peer, pdu) { time.Sleep(time.Minute) }, response},
 	} {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, func(t *testing.T) {
@@ -157,6 +162,19 @@ func TestALateAnswerIsNobodys(t *testing.T) {
 			t.Errorf("the next Send: %q, %v", ref, err)
 		}
 	})
+}
+
+// An answer counts although the connection ends right after it.
+func TestAnswersBeforeTheEnd(t *testing.T) {
+	t.Parallel()
+	for range 100 { // two channels are ready, and either may be looked at first
+		inBubble(t, func(t *testing.T) {
+			s, _ := enter(t, nil, func(p *peer) { p.bind(); p.write(reply(p.expect(submitSM), "id\x00")) })
+			if ref, err := sendIn(s, time.Second); ref != "id" || err != nil {
+				t.Errorf("Send: %q, %v", ref, err)
+			}
+		})
+	}
 }
 
 // Answers may come in any order.
@@ -309,6 +327,31 @@ func TestKeepAlive(t *testing.T) {
 	})
 }
 
+// So it is with TLS, where a read that timed out must not spoil the connection.
+func TestKeepAliveWithTLS(t *testing.T) {
+	t.Parallel()
+	web := httptest.NewTLSServer(nil) // for its certificate, which is of example.com
+	web.Close()
+	inBubble(t, func(t *testing.T) {
+		s, h := enter(t, func(c *Config) {
+			c.TLS, c.Address, c.Roots = true, "example.com:3550", x509.NewCertPool()
+			c.Roots.AddCert(web.Certificate())
+		}, func(p *peer) {
+			p.Conn = tls.Server(p.Conn, web.TLS)
+			p.serve()
+		})
+		for range 3 {
+			if _, err := sendIn(s, time.Second); err != nil {
+				t.Error(err)
+			}
+			time.Sleep(10 * idle)
+		}
+		if h.count() != 1 {
+			t.Errorf("%d connections", h.count())
+		}
+	})
+}
+
 // What the SMSC may ask is answered, what it may not is refused.
 func TestRequestsOfThePeer(t *testing.T) {
 	t.Parallel()
@@ -357,65 +400,5 @@ func TestSequenceNumbers(t *testing.T) {
 		if got != row.want || err != nil {
 			t.Errorf("after %#x comes %#x (%v), want %#x", row.last, got, err, row.want)
 		}
-	}
-}
-
-func TestErrorsOfBind(t *testing.T) {
-	t.Parallel()
-	for name, row := range map[string]struct {
-		does func(*peer)
-		want string
-	}{
-		"wrong password": {func(p *peer) {
-			m := reply(p.expect(bindTransceiver), "")
-			m.status = statusPassword
-			p.write(m)
-			p.idle()
-		}, "smpp: bind refused: 0xe ESME_RINVPASWD, wrong password"},
-		"unknown to us": {func(p *peer) { m := reply(p.expect(bindTransceiver), ""); m.status = 0x4A1; p.write(m); p.idle() }, "smpp: bind refused: 0x4a1"},
-		"nack": {func(p *peer) {
-			p.write(pdu{command: genericNack, status: statusCommand, sequence: p.expect(bindTransceiver).sequence})
-			p.idle()
-		}, "smpp: bind refused: 0x3 ESME_RINVCMDID, unknown command"},
-		"silence": {func(p *peer) { p.idle() }, "smpp: bind: smpp: no answer in time: context deadline exceeded"},
-		"no SMSC": {nil, "smpp: nobody is there"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			inBubble(t, func(t *testing.T) {
-				s, _ := enter(t, nil, row.does)
-				_, err := sendIn(s, time.Minute)
-				mustPass(t, err)
-				if err.Error() != row.want {
-					t.Errorf("Send: %q, want %q", err, row.want)
-				}
-			})
-		})
-	}
-}
-
-// Refusals of messages are for this message, this SMSC or for now.
-func TestRefusals(t *testing.T) {
-	t.Parallel()
-	for status, want := range map[uint32]error{
-		statusDestination: twinlatch.ErrBadRecipient,
-		statusSource:      twinlatch.ErrNoRoute, statusTargetTON: twinlatch.ErrNoRoute, statusTargetNPI: twinlatch.ErrNoRoute,
-		statusMsgLength: twinlatch.ErrNoRoute, statusClass: twinlatch.ErrNoRoute, statusSourceTON: twinlatch.ErrNoRoute,
-		0x58: nil, 0x14: nil, 0x08: nil, 0x45: nil, 0x62: nil, statusBindState: nil, 0x400: nil, 0xFFFF_FFFF: nil,
-	} {
-		inBubble(t, func(t *testing.T) {
-			s, _ := enter(t, nil, func(p *peer) {
-				p.bind()
-				m := reply(p.expect(submitSM), "447700900167 483920\x00")
-				m.status = status
-				p.write(m)
-				p.serve()
-			})
-			_, err := sendIn(s, time.Second)
-			if want == nil {
-				mustPass(t, err)
-			} else if !errors.Is(err, want) {
-				t.Errorf("%#x: %v, want %v", status, err, want)
-			}
-		})
 	}
 }
