@@ -251,3 +251,19 @@ journey("too many messages", async (p) => {
 	await p.follow("Try another way");
 	await p.sees("Choose another way");
 });
+
+journey("a message that is not delivered", async (p) => {
+	const number = numbers(p)[0].replace(/..$/, "55");
+	await p.signUp();
+	await p.signIn();
+	await addNumber(p, number);
+	await wait("1m");
+	await p.press("Sign out");
+	await p.go("/sign-in");
+	await p.giveIn();
+	await p.isTitled("Error: Your text message was not delivered");
+	await p.sees("The phone network did not deliver the code to •••• 55", "Check that your phone is on and has signal.", "Wait a minute, then send the code again.", "If it still does not arrive, try another way.");
+	await p.look("undelivered");
+	await p.follow("Try another way");
+	await p.isTitled("Choose another way");
+});
