@@ -49,7 +49,7 @@ func (t Text) Secrets(key string) []twinlatch.Secret {
 func textSettings() []Setting {
 	rows := []Setting{
 		{Key: "text.senders", list: true, set: setSenders,
-			Help: "Who carries text messages, in order of trial: twilio, vonage, sns, smpp, webhook."},
+			Help: "Who carries text messages, in order of trial: twilio, vonage, sns, smpp, webhook. With --dev: outbox."},
 		{Key: "text.name", Default: "Twinlatch", set: func(c *Config, v string) error { c.Text.Name = v; return nil },
 			Help: "Name in the message, at most 30 characters."},
 		{Key: "text.region", set: setRegion,
@@ -129,7 +129,10 @@ func items(value string) []string {
 func setSenders(c *Config, value string) error {
 	c.Text.Senders = items(value)
 	for i, name := range c.Text.Senders {
-		if !slices.Contains([]string{"twilio", "vonage", "sns", "smpp", "webhook"}, name) {
+		if name == "outbox" && !c.Dev {
+			return errors.New("outbox keeps codes for anybody to read: it is for --dev")
+		}
+		if !slices.Contains([]string{"twilio", "vonage", "sns", "smpp", "webhook", "outbox"}, name) {
 			return fmt.Errorf("there is no sender %q; there are twilio, vonage, sns, smpp and webhook", name)
 		}
 		if slices.Contains(c.Text.Senders[:i], name) {

@@ -105,6 +105,16 @@ func TestBadTextSettings(t *testing.T) {
 	}
 }
 
+func TestTheOutboxIsForDevelopment(t *testing.T) {
+	env := []string{"TWINLATCH_TEXT_SENDERS=outbox", "TWINLATCH_ADDRESS=https://id.example.com"}
+	if _, err := config.Load(config.Source{Dev: true, Env: env}); err != nil {
+		t.Error(err)
+	}
+	if _, err := config.Load(config.Source{Env: env}); err == nil || !strings.HasSuffix(err.Error(), "it is for --dev") {
+		t.Errorf("outside development: %v", err)
+	}
+}
+
 // What vendors give is never in a message.
 func TestSecretsOfSendersAreNotShown(t *testing.T) {
 	for _, s := range []string{"twilio.token", "vonage.secret", "vonage.signature", "sns.secret_key", "sns.session_token", "smpp.password", "webhook.url", "webhook.secret"} {

@@ -60,6 +60,9 @@ type senders struct {
 func newSenders(cfg *config.Config) (*senders, error) {
 	s := &senders{}
 	for _, name := range cfg.Text.Senders {
+		if name == "outbox" { // which development mode has anyway
+			continue
+		}
 		sender, err := newSender(name, cfg)
 		if err != nil {
 			return nil, errors.Join(fmt.Errorf("setting text.%w", err), s.close())

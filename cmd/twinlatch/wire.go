@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -70,7 +71,7 @@ func wire(ctx context.Context, cfg *config.Config, log *slog.Logger) (_ *program
 	}()
 	clock, dev := time.Now, (*pages.Dev)(nil)
 	if cfg.Dev {
-		if dev, err = development(ctx, store, carried); err != nil {
+		if dev, err = development(ctx, cfg, store, carried); err != nil {
 			return nil, err
 		}
 		clock = dev.Clock.Now
@@ -139,7 +140,7 @@ func nameOf(address *url.URL) string {
 // development is what development mode adds: a clock that can be moved, an
 // authenticator app for those who have no phone at hand, and an outbox that keeps
 // all messages, also those that a real sender carries.
-func development(ctx context.Context, store *sqlstore.Store, carried *senders) (*pages.Dev, error) {
+func development(ctx context.Context, cfg *config.Config, store *sqlstore.Store, carried *senders) (*pages.Dev, error) {
 	newest, err := store.NewestEvent(ctx)
 	if err != nil {
 		return nil, err
@@ -149,7 +150,7 @@ func development(ctx context.Context, store *sqlstore.Store, carried *senders) (
 	for i, sender := range carried.all {
 		carried.all[i] = copied{sender, kept}
 	}
-	if len(carried.all) == 0 {
+	if len(carried.all) == 0 || slices.Contains(cfg.Text.Senders, "outbox") {
 		carried.all = append(carried.all, kept)
 	}
 	return &pages.Dev{
