@@ -19,13 +19,14 @@ import (
 func TestDeliverIsCalledAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var calls atomic.Int64
-		due, broken := 3, false
+		due := 3
+		var broken atomic.Bool
 		var log bytes.Buffer
 		o := Options{
 			Log: slog.New(slog.NewTextHandler(&log, nil)), Limits: DefaultLimits(),
 			Deliver: func(context.Context) (int, error) {
 				calls.Add(1)
-				if broken {
+				if broken.Load() {
 					return 5, errors.New("no database")
 				}
 				due--
@@ -39,7 +40,7 @@ func TestDeliverIsCalledAgain(t *testing.T) {
 		if n := calls.Load(); n != 3 {
 			t.Errorf("%d calls at once, want 3", n)
 		}
-		broken = true
+		broken.Store(true)
 		time.Sleep(5*time.Second + time.Millisecond) // of the bubble's clock
 		synctest.Wait()
 		if n := calls.Load(); n != 8 {
