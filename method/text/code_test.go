@@ -193,7 +193,7 @@ func FuzzMessage(f *testing.F) {
 	f.Fuzz(func(t *testing.T, app, host string, n uint32) {
 		m, err := New(Config{App: app, Host: host})
 		if err != nil {
-			t.Skip()
+			return
 		}
 		code := fmt.Sprintf("%06d", n%codes)
 		body, err := m.body("en", code)
