@@ -273,3 +273,21 @@ func TestTheLimitOfVerifications(t *testing.T) {
 	limited(t, send(ann))
 	w.ok(send(bob))
 }
+
+// Who has the password uses up, elsewhere, nothing of what the owner may get in
+// a network that the owner verified from.
+func TestAThiefOfThePasswordDoesNotKeepTheOwnerOut(t *testing.T) {
+	t.Parallel()
+	post := &postman{name: "post"}
+	ann := newWorld(t, texting(post)).texted(post, "ann@example.com", mobile)
+	send := func(from twinlatch.Client) error {
+		ann.later(minute)
+		_, err := ann.signIn(from).sendTo("")
+		return err
+	}
+	for range 5 {
+		ann.ok(send(cafe))
+	}
+	limited(t, send(cafe))
+	ann.ok(send(home))
+}
