@@ -59,8 +59,8 @@ const (
 // A route is paused when of this many messages fewer than one in answerShare had
 // their code typed back.
 const (
-	AnswersJudged = 50        // messages of a route that are judged together
-	answerShare   = 5         //
+	AnswersJudged = 50 // messages of a route that are judged together
+	answerShare   = 5
 	PausedFor     = time.Hour // how long a route is paused then
 )
 
@@ -200,7 +200,7 @@ func (s *Service) sendLimits(id AccountID, e envelope, p Purpose, known bool, c 
 	for _, l := range shared {
 		if p == Enroll {
 			half := l
-			half.Name, half.Most = l.Name+"/enroll", (l.Most+1)/2
+			half.Name, half.Most = l.Name+"/enroll", max((l.Most+1)/2, l.Cost)
 			limits = append(limits, half)
 		}
 		limits = append(limits, l)

@@ -291,3 +291,16 @@ func TestAThiefOfThePasswordDoesNotKeepTheOwnerOut(t *testing.T) {
 	limited(t, send(cafe))
 	ann.ok(send(home))
 }
+
+// A budget of one message lets a number be enrolled: half of it is no message.
+func TestTheSmallestBudget(t *testing.T) {
+	t.Parallel()
+	post := &postman{name: "post"}
+	w := newWorld(t, texting(post), func(c *twinlatch.Config) {
+		c.Sending.Budget, c.Sending.Price = 50, func(string) int { return 50 }
+	})
+	_, err := w.person("ann@example.com").signIn(home).getCode(mobile)
+	w.ok(err)
+	_, err = w.person("bob@example.com").signIn(cafe).getCode(other)
+	until(t, err, w.Now().Add(day))
+}

@@ -12,10 +12,6 @@ package methodtest
 
 import (
 	"crypto/sha256"
-	"encoding/base32"
-	"encoding/base64"
-	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -370,38 +366,6 @@ func (s suite) countsUp(t *testing.T) {
 			t.Errorf("use %d: counter %d after %d", i, *proof.Counter, p.factor.Counter)
 		}
 		p.factor.Counter = *proof.Counter
-	}
-}
-
-func (s suite) tellsNoSecret(t *testing.T) {
-	p := s.enroll(t, "ann")
-	q := s.ask(t, p, "verify", s.use)
-	secrets := []string{p.found.Secret.Reveal()}
-	for _, a := range []twinlatch.Answer{p.answer, s.parse(t, p.device.Verify(t, q, s.use))} {
-		for _, value := range a {
-			secrets = append(secrets, value)
-		}
-	}
-	prompt, err := json.Marshal(q.Prompt)
-	if err != nil {
-		t.Fatal(err)
-	}
-	shown := map[string]string{"hint": p.found.Hint, "name": p.found.Name, "verification prompt": string(prompt)}
-	for where, text := range shown {
-		text = strings.ToLower(strings.ReplaceAll(text, " ", ""))
-		for _, secret := range secrets {
-			for _, form := range []string{
-				secret,
-				hex.EncodeToString([]byte(secret)),
-				base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString([]byte(secret)),
-				base64.RawStdEncoding.EncodeToString([]byte(secret)),
-				base64.RawURLEncoding.EncodeToString([]byte(secret)),
-			} {
-				if secret != "" && strings.Contains(text, strings.ToLower(form)) {
-					t.Errorf("the %s shows the factor's secret or an answer", where)
-				}
-			}
-		}
 	}
 }
 
