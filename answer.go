@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -13,11 +14,13 @@ import (
 // written. The old Token is dead.
 //
 // When none is open and the method that Ask would ask needs nothing sent, it is
-// asked first. Otherwise that is ErrExpired.
+// asked first; if the answer can only be one to that very question, or a message
+// is needed, that is ErrExpired.
 //
 // A *FieldError costs no try. A wrong answer is a *WrongCodeError; one that was
 // used before is the same with ErrReplayed inside. *LimitError: nothing was
-// judged. ErrUnknownAddress: a verification from nowhere would not hold.
+// judged. ErrUnavailable: nobody could judge it. ErrUnknownAddress: a verification
+// from nowhere would not hold.
 func (s *Service) Answer(ctx context.Context, who Known, ans Answer, c Client) (Token, error) {
 	if !canonical(c.IP).IsValid() {
 		return Token{}, ErrUnknownAddress
@@ -37,7 +40,12 @@ func (s *Service) Answer(ctx context.Context, who Known, ans Answer, c Client) (
 		return Token{}, err
 	}
 	id := who.Account().ID
-	left, giveBack, err := s.count(ctx, id, string(open.Kind), c, func(tx Tx) (int, error) {
+	describe := method.Describe()
+	counted, rarely := string(open.Kind), ""
+	if describe.Unguessable {
+		counted, rarely = "", counters(string(open.Kind))[0]
+	}
+	left, giveBack, err := s.count(ctx, id, counted, c, func(tx Tx) (int, error) {
 		return tx.Spend(open.ID, open.Session, s.now())
 	})
 	if err != nil {
@@ -45,13 +53,25 @@ func (s *Service) Answer(ctx context.Context, who Known, ans Answer, c Client) (
 	}
 	ctx = context.WithoutCancel(ctx) // what was counted is judged and written down
 	proof, name, err := s.judge(ctx, who, open, k.State, ans)
-	if errors.Is(err, ErrWrongCode) {
-		return Token{}, s.wrong(ctx, id, c, EventWrongCode, open.Kind, &WrongCodeError{ErrWrongCode, left})
+	if refused := s.refused(ctx, err, left); refused != nil {
+		more := map[string]string{"kind": string(open.Kind)}
+		if errors.Is(refused, ErrReplayed) {
+			return Token{}, s.wrong(ctx, id, c, EventReplayed, more, rarely, refused)
+		}
+		return Token{}, s.wrong(ctx, id, c, EventWrongCode, more, rarely, refused)
 	}
 	if err != nil {
+		if errors.Is(err, ErrUnavailable) {
+			s.cfg.Log.ErrorContext(ctx, "method cannot judge an answer", "kind", open.Kind, "error", err)
+			giveBack()
+		}
 		return Token{}, err
 	}
-	token, err := s.settle(ctx, who, c, secondStep{amr: method.Describe().AMR, counters: counters(string(open.Kind))}, func(tx Tx, now time.Time) error {
+	amr := proof.AMR
+	if amr == nil {
+		amr = describe.AMR
+	}
+	token, err := s.settle(ctx, who, c, secondStep{amr: amr, counters: counters(string(open.Kind))}, func(tx Tx, now time.Time) error {
 		if err := tx.Consume(open.ID, open.Session, now); err != nil {
 			return err
 		}
@@ -64,11 +84,11 @@ func (s *Service) Answer(ctx context.Context, who Known, ans Answer, c Client) (
 			}
 		}
 		more := about(open.Kind, name)
-		more["reason"] = string(who.reason)
+		more["reason"], more["amr"] = string(who.reason), strings.Join(amr, " ")
 		return s.record(tx, id, self, c, EventVerified, more)
 	})
-	if errors.Is(err, ErrReplayed) {
-		return Token{}, s.wrong(ctx, id, c, EventReplayed, open.Kind, &WrongCodeError{ErrReplayed, left})
+	if refused := s.refused(ctx, err, left); refused != nil { // its counter did not move
+		return Token{}, s.wrong(ctx, id, c, EventReplayed, about(open.Kind, name), rarely, refused)
 	}
 	if err != nil {
 		return Token{}, err
@@ -87,7 +107,27 @@ func (s *Service) askAgain(ctx context.Context, who Known, c Client) (Challenge,
 	case s.methods[ways.Next.Kind].Describe().Sends:
 		return Challenge{}, kept{}, ErrExpired
 	}
-	return s.ask(ctx, who, ways.Next.ID, c)
+	ch, k, err := s.ask(ctx, who, ways.Next.ID, c)
+	if err == nil && len(k.State) > 0 { // nobody can have answered this one yet
+		err = ErrExpired
+	}
+	return ch, k, err
+}
+
+// refused is the error of an answer that was judged and is not right, with the
+// tries that are left; nil for all other errors. Why it is not right is for those
+// who run the service, who may have set it up wrong.
+func (s *Service) refused(ctx context.Context, err error, left int) *WrongCodeError {
+	if !errors.Is(err, ErrWrongCode) && !errors.Is(err, ErrReplayed) {
+		return nil
+	}
+	s.cfg.Log.DebugContext(ctx, "answer refused", "error", err)
+	refused := &WrongCodeError{Cause: err, TriesLeft: left}
+	var said *WrongCodeError
+	if errors.As(err, &said) {
+		refused.Cause, refused.Key = said.Cause, said.Key
+	}
+	return refused
 }
 
 // judge hands the answer to its method, with no transaction open.
@@ -164,20 +204,23 @@ func (s *Service) settle(ctx context.Context, who Known, c Client, done secondSt
 	})
 }
 
-// wrong writes the event of a wrong answer and returns cause. The answer is
-// refused also when the event cannot be written.
-func (s *Service) wrong(ctx context.Context, id AccountID, c Client, t EventType, k Kind, cause error) error {
+// wrong writes the event of a wrong answer and returns cause: the answer is
+// refused also when the event cannot be written. Rarely names a counter when
+// wrong answers do not pause the method: the more there are, the fewer are written,
+// so that nobody can fill the trail.
+func (s *Service) wrong(ctx context.Context, id AccountID, c Client, t EventType, more map[string]string, rarely string, cause error) error {
 	err := s.cfg.Store.Tx(ctx, id, func(tx Tx) error {
 		if err := tx.Lock(); err != nil {
 			return err
 		}
-		var more map[string]string
-		if k != "" {
-			more = map[string]string{"kind": string(k)}
+		if rarely != "" {
+			if _, err := tx.Try(rarely, byNetworkClass, s.now()); err != nil {
+				return err
+			}
 		}
 		return s.record(tx, id, self, c, t, more)
 	})
-	if err != nil {
+	if err != nil && !errors.Is(err, ErrLimited) {
 		s.cfg.Log.WarnContext(ctx, "wrong answer not in the trail", "account", id, "error", err)
 	}
 	return cause

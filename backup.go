@@ -214,7 +214,7 @@ func (s *Service) Recover(ctx context.Context, who Known, code Secret, c Client)
 		return s.record(tx, id, self, c, EventRecovered, map[string]string{"left": itoa(codes.Left)})
 	})
 	if errors.Is(err, ErrWrongCode) {
-		return Token{}, s.wrong(ctx, id, c, EventWrongBackup, "", &WrongCodeError{ErrWrongCode, left})
+		return Token{}, s.wrong(ctx, id, c, EventWrongBackup, nil, "", &WrongCodeError{Cause: ErrWrongCode, TriesLeft: left})
 	}
 	if err != nil {
 		return Token{}, err

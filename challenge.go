@@ -16,6 +16,7 @@ type Challenge struct {
 	Session   SessionID // empty: asked OnBehalf
 	Kind      Kind
 	Factor    FactorID // empty: any of the kind
+	Name      string   // of an enrollment: what the person calls the new factor; often empty
 	Prompt    Prompt
 	TriesLeft int
 	ResendAt  time.Time // when its message may be sent again; zero: there is none
@@ -36,8 +37,8 @@ const (
 	Verify Purpose = "verify"
 )
 
-// StoredChallenge is a Challenge as a Store sees it; its Prompt is empty and
-// lies in Sealed.
+// StoredChallenge is a Challenge as a Store sees it; its Prompt and Name are empty
+// and lie in Sealed.
 type StoredChallenge struct {
 	Challenge
 	Sealed    Sealed
@@ -58,7 +59,7 @@ func (s *Service) seal(id AccountID, c Challenge, k kept) (StoredChallenge, erro
 		return StoredChallenge{}, err
 	}
 	sealed, err := s.cfg.Keys.Seal(plain, challengePlace(id, c.ID))
-	c.Prompt = Prompt{}
+	c.Prompt, c.Name = Prompt{}, ""
 	return StoredChallenge{Challenge: c, Sealed: sealed}, err
 }
 
@@ -68,7 +69,7 @@ func (s *Service) unseal(id AccountID, c StoredChallenge) (Challenge, kept, erro
 	if err == nil {
 		err = json.Unmarshal(plain, &k)
 	}
-	c.Prompt = k.Prompt
+	c.Prompt, c.Name = k.Prompt, k.Name
 	return c.Challenge, k, err
 }
 
@@ -238,9 +239,16 @@ func (s *Service) ask(ctx context.Context, who Known, f FactorID, c Client) (Cha
 func (s *Service) newChallenge(p Purpose, k Kind, session SessionID, q Question) (Challenge, error) {
 	id, err := newID[ChallengeID](s.cfg.Rand)
 	now := s.now()
+	tries, open := s.cfg.Policy.Tries, s.cfg.Policy.CodeFor
+	if q.Tries > 0 {
+		tries = min(tries, q.Tries)
+	}
+	if q.For > 0 {
+		open = min(open, q.For)
+	}
 	ch := Challenge{
 		ID: id, Purpose: p, Session: session, Kind: k, Prompt: q.Prompt,
-		TriesLeft: s.cfg.Policy.Tries, ExpiresAt: now.Add(s.cfg.Policy.CodeFor),
+		TriesLeft: tries, ExpiresAt: now.Add(open),
 	}
 	if q.Message != nil {
 		ch.ResendAt = now.Add(firstAgain)

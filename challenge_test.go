@@ -330,6 +330,8 @@ func TestAJudgedGuessIsFinishedWithoutItsClient(t *testing.T) {
 		impatient, leave := context.WithCancel(ctx)
 		said.during = leave
 		b := ann.signIn(cafe)
+		_, err := b.Ask(ctx, b.known(), "", cafe)
+		ann.ok(err)
 		refused(t, b.keep(ann.Answer(impatient, b.known(), word(text), cafe)), want)
 		b.meets(map[error]twinlatch.Step{nil: twinlatch.Pass, twinlatch.ErrWrongCode: twinlatch.NeedSecondStep}[want], b.check().Reason)
 	}

@@ -142,9 +142,11 @@ func (s *Service) enrollment(ctx context.Context, by Authority, c ChallengeID, k
 // first factor two-step verification is on, and other sessions must verify at
 // their next request because they have no slot.
 //
+// The answer may bring "name" as well, which replaces what BeginEnroll was told.
+//
 // ErrExpired: it is over, or not theirs. ErrNoTriesLeft: it is over now.
-// ErrExists: the very same thing is enrolled already. A *FieldError costs no
-// try; a wrong answer is a *WrongCodeError.
+// ErrExists: the very same thing is enrolled already. ErrUnavailable: nobody could
+// judge it. A *FieldError costs no try; a wrong answer is a *WrongCodeError.
 func (s *Service) FinishEnroll(ctx context.Context, by Authority, c ChallengeID, ans Answer, cl Client) (Factor, Token, error) {
 	passed, own := by.own()
 	if own && !canonical(cl.IP).IsValid() {
@@ -161,6 +163,12 @@ func (s *Service) FinishEnroll(ctx context.Context, by Authority, c ChallengeID,
 	method := s.methods[ch.Kind]
 	if method == nil {
 		return Factor{}, Token{}, ErrExpired
+	}
+	name := k.Name
+	if ans["name"] != "" {
+		if name, err = factorName(ans["name"]); err != nil {
+			return Factor{}, Token{}, err
+		}
 	}
 	if ans, err = method.Parse(ans); err != nil {
 		return Factor{}, Token{}, err
@@ -188,13 +196,21 @@ func (s *Service) FinishEnroll(ctx context.Context, by Authority, c ChallengeID,
 		return Factor{}, Token{}, err
 	}
 	found, err := method.FinishEnroll(ctx, in, k.State, ans)
-	if errors.Is(err, ErrWrongCode) {
-		return Factor{}, Token{}, &WrongCodeError{ErrWrongCode, left}
+	if refused := s.refused(ctx, err, left); refused != nil {
+		return Factor{}, Token{}, refused
+	}
+	if errors.Is(err, ErrUnavailable) {
+		s.cfg.Log.ErrorContext(ctx, "method cannot judge an answer", "kind", ch.Kind, "error", err)
+		giveBack()
 	}
 	if err != nil {
 		return Factor{}, Token{}, err
 	}
-	factor, err := s.newFactor(id, method.Describe(), k.Name, found)
+	amr := found.AMR
+	if amr == nil {
+		amr = method.Describe().AMR
+	}
+	factor, err := s.newFactor(id, method.Describe(), name, found)
 	if err != nil {
 		return Factor{}, Token{}, err
 	}
@@ -215,7 +231,7 @@ func (s *Service) FinishEnroll(ctx context.Context, by Authority, c ChallengeID,
 	}
 	var token Token
 	if own {
-		token, err = s.settle(ctx, passed.Known(), cl, secondStep{amr: method.Describe().AMR}, enroll)
+		token, err = s.settle(ctx, passed.Known(), cl, secondStep{amr: amr}, enroll)
 	} else {
 		err = s.change(ctx, by, add, func(tx Tx, _ AccountID, _ string) error { return enroll(tx, s.now()) })
 	}

@@ -16,6 +16,7 @@ var (
 	ErrWrongPassword  = errors.New("wrong login or password")
 	ErrWrongCode      = errors.New("wrong code")
 	ErrReplayed       = errors.New("code was used before")
+	ErrUnavailable    = errors.New("nobody can judge the answer now")
 	ErrExpired        = errors.New("challenge is over")
 	ErrNoTriesLeft    = errors.New("no tries left")
 	ErrLimited        = errors.New("too many tries") // always a *LimitError
@@ -50,7 +51,8 @@ func (e *LimitError) Unwrap() error { return ErrLimited }
 // WrongCodeError wraps ErrWrongCode or ErrReplayed and tells how many tries are
 // left before the challenge is over or the account has to wait.
 type WrongCodeError struct {
-	Cause     error // ErrWrongCode or ErrReplayed
+	Cause     error  // ErrWrongCode or ErrReplayed, or an error that wraps one
+	Key       string // message key that says more than Field.Wrong; often empty
 	TriesLeft int
 }
 

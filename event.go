@@ -41,6 +41,7 @@ type Detail struct {
 //     "password" of a sign-in that needed no second step,
 //   - "reason": the Reason for which the second step was asked; empty when the
 //     session passed and the person gave a fresh proof,
+//   - "amr": how it was done, RFC 8176 values with spaces between,
 //   - "left": how many backup codes are left,
 //   - "device": the user agent of the session that was ended,
 //   - "why": the reason given to OnBehalf, with any change it made.
@@ -51,9 +52,9 @@ const (
 	EventSignedIn        EventType = "signin.ok"     // while two-step verification is off; More: kind
 	EventFirstStep       EventType = "signin.first"  // the password was right, the second step is owed
 	EventAsked           EventType = "verify.asked"  // a session that had passed is asked again; More: reason
-	EventVerified        EventType = "verify.ok"     // More: kind, name, reason
+	EventVerified        EventType = "verify.ok"     // More: kind, name, reason, amr
 	EventWrongCode       EventType = "verify.wrong"  // More: kind
-	EventReplayed        EventType = "verify.replay" // a used code came again; More: kind
+	EventReplayed        EventType = "verify.replay" // a used code came again, or a counter stepped back; More: kind, name where it is known
 	EventRecovered       EventType = "recover.ok"    // a backup code was used; More: left
 	EventWrongBackup     EventType = "recover.wrong"
 	EventFactorAdded     EventType = "factor.added"     // More: kind, name

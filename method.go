@@ -30,8 +30,10 @@ type Method interface {
 	// says why with a *FieldError. It runs before counting: it costs no try.
 	Parse(a Answer) (Answer, error)
 
-	// FinishEnroll judges the parsed answer. A wrong one is ErrWrongCode; the
-	// same challenge may be tried again while tries are left.
+	// FinishEnroll judges the parsed answer. A wrong one is ErrWrongCode, or a
+	// *WrongCodeError of it whose Key says more; the same challenge may be tried
+	// again while tries are left. ErrReplayed and ErrUnavailable are as in
+	// FinishVerify.
 	FinishEnroll(ctx context.Context, in Input, state []byte, a Answer) (NewFactor, error)
 
 	// BeginVerify asks for proof of one of in.Factors, all of this kind, at
@@ -39,8 +41,11 @@ type Method interface {
 	BeginVerify(ctx context.Context, in Input) (Question, error)
 
 	// FinishVerify judges the parsed answer. It compares in constant time and
-	// returns ErrWrongCode for any answer that does not prove a factor. Whether
-	// the proof was used before is not its business: see Proof.Counter.
+	// returns ErrWrongCode for any answer that does not prove a factor, or a
+	// *WrongCodeError of it whose Key says more. Whether the proof was used before
+	// is the business of Proof.Counter; ErrReplayed is for methods that ask
+	// somebody else, who knows. ErrUnavailable: nobody who could judge answers; the
+	// error that wraps it tells operators why.
 	FinishVerify(ctx context.Context, in Input, state []byte, a Answer) (Proof, error)
 }
 
@@ -63,7 +68,14 @@ type Description struct {
 	EnrollFields []Field  // asked before BeginEnroll: the phone number; often none
 	AnswerFields []Field  // of the answer: the code box
 	Sends        bool     // BeginVerify causes a message: one factor at a time, from a POST only
-	AMR          []string // authentication method references, RFC 8176: "otp", "sms", "hwk"
+	Named        bool     // people have several, and are asked what they call each
+	Script       bool     // a script in the browser answers Prompt.Options; without it the method cannot be used
+	AMR          []string // authentication method references, RFC 8176: "otp", "sms", "hwk"; see Proof.AMR
+
+	// Unguessable says that no number of wrong answers makes a right one likelier,
+	// because it is a signature, or 128 bits. Then wrong answers do not pause the
+	// method, and who has only the password cannot keep the owner from using it.
+	Unguessable bool
 }
 
 // Field is one input box. Label, Hint and Wrong are message keys.
@@ -75,6 +87,7 @@ type Field struct {
 	Autocomplete string
 	MaxLength    int
 	Wrong        string // said when the answer in it was wrong
+	Replayed     string // and when it had been used before
 }
 
 // Question is what Begin returns. The Service seals it whole into the challenge.
@@ -82,6 +95,9 @@ type Question struct {
 	State   []byte   // for Finish; never leaves the server
 	Prompt  Prompt   // for the person
 	Message *Message // to be sent: Channel, To, Body and Country; nil: none
+
+	Tries int           // how many answers it takes; 0, and at most: Policy.Tries
+	For   time.Duration // how long it is open; 0, and at most: Policy.CodeFor
 }
 
 // Prompt is shown to the person: pages render it, the API returns it as JSON.
@@ -119,6 +135,8 @@ type NewFactor struct {
 	Digest  []byte // what makes it one of a kind; the Service stores its MAC as a unique key
 	Secret  Secret // sealed by the Service
 	Counter int64  // TOTP: the step of the confirming code, so that it cannot sign in
+
+	AMR []string // nil: Description.AMR
 }
 
 // Proof is what FinishVerify found.
@@ -126,8 +144,14 @@ type NewFactor struct {
 // Counter must be greater than the factor's stored one, or the answer is a
 // replay. One rule serves all methods: the TOTP time step, the WebAuthn
 // signature count, the Yubico OTP counters. A nil Counter is only for proofs
-// that cannot come twice because they answer this very challenge.
+// that cannot come twice because they answer this very challenge, and only of
+// factors that never counted: after a counter has moved, no proof does without.
 type Proof struct {
 	Factor  FactorID
 	Counter *int64
+
+	// AMR says how it was proved, where that differs from proof to proof. Nil:
+	// Description.AMR. Only what a fake site cannot pass on may be called "hwk",
+	// "swk" or "pop"; a typed code never is.
+	AMR []string
 }

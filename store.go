@@ -127,7 +127,7 @@ type View interface {
 }
 
 // Tx reads and changes one account. It has two kinds of writes. Plain ones
-// write rows. Guards (Lock, Try, Spend, Consume, Resend, Sent, Advance,
+// write rows. Guards (Lock, Try, Spend, Consume, Resend, Sent, Advance, Used,
 // UpdateSession, UseBackupCode, Append) are single conditional statements: of any number of
 // concurrent callers exactly the allowed number succeed, the others get the
 // named error.
@@ -147,7 +147,7 @@ type Tx interface {
 	DeleteFactor(f FactorID) error                          // with its challenges; ErrNotFound
 	DeleteAll() error                                       // all factors, backup codes, tries and open verifications
 	Advance(f FactorID, counter int64, now time.Time) error // guard; ErrReplayed
-	Used(f FactorID, now time.Time) error                   // a proof without a counter; ErrNotFound
+	Used(f FactorID, now time.Time) error                   // guard, of a proof without a counter; ErrReplayed when the factor counts, that is, its counter is not 0
 
 	// InsertChallenge ends the session's other ones of the purpose that have
 	// tries left. One without tries is left alone: an answer that was counted

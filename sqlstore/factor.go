@@ -81,6 +81,6 @@ func (t *tx) Advance(f twinlatch.FactorID, counter int64, now time.Time) error {
 
 // Used implements twinlatch.Tx.
 func (t *tx) Used(f twinlatch.FactorID, now time.Time) error {
-	return t.must(twinlatch.ErrNotFound, `
-		UPDATE factors SET last_used_at = $3 WHERE account_id = $1 AND id = $2`, t.id, string(f), maybe(now))
+	return t.must(twinlatch.ErrReplayed, `
+		UPDATE factors SET last_used_at = $3 WHERE account_id = $1 AND id = $2 AND counter = 0`, t.id, string(f), maybe(now))
 }

@@ -30,6 +30,7 @@ var problems = [...]struct {
 	{twinlatch.ErrWrongPassword, http.StatusUnprocessableEntity, "wrong-password"},
 	{twinlatch.ErrWrongCode, http.StatusUnprocessableEntity, "wrong-code"},
 	{twinlatch.ErrReplayed, http.StatusUnprocessableEntity, "wrong-code"},
+	{twinlatch.ErrUnavailable, http.StatusServiceUnavailable, "method-unavailable"},
 	{twinlatch.ErrExpired, http.StatusGone, "challenge-over"},
 	{twinlatch.ErrNoTriesLeft, http.StatusUnprocessableEntity, "challenge-over"},
 	{twinlatch.ErrLimited, http.StatusTooManyRequests, "too-many-tries"},

@@ -39,7 +39,7 @@ func (s *suite) factor(t *testing.T) {
 		Digest: allBytes(), Sealed: twinlatch.Sealed{Key: "k1", Text: allBytes()},
 	}
 	old := twinlatch.StoredFactor{
-		Factor: twinlatch.Factor{ID: "old", Kind: "totp", Counter: -1, CreatedAt: now.Add(-time.Hour)},
+		Factor: twinlatch.Factor{ID: "old", Kind: "text", CreatedAt: now.Add(-time.Hour)},
 		Digest: []byte{0}, Sealed: twinlatch.Sealed{Text: []byte{0}},
 	}
 	s.tx(t, id, func(tx twinlatch.Tx) error {
@@ -62,7 +62,8 @@ func (s *suite) factor(t *testing.T) {
 	old.Name, old.LastUsedAt = "New name", now
 	same(t, factors(t, s, id), []twinlatch.StoredFactor{old, young})
 	s.refused(t, twinlatch.ErrNotFound, id, func(tx twinlatch.Tx) error { return tx.RenameFactor("absent", "x") })
-	s.refused(t, twinlatch.ErrNotFound, id, func(tx twinlatch.Tx) error { return tx.Used("absent", now) })
+	s.refused(t, twinlatch.ErrReplayed, id, func(tx twinlatch.Tx) error { return tx.Used("absent", now) })
+	s.refused(t, twinlatch.ErrReplayed, id, func(tx twinlatch.Tx) error { return tx.Used(young.ID, now) }) // it counts
 
 	empty := twinlatch.StoredFactor{Factor: twinlatch.Factor{ID: "empty"}}
 	id = s.newAccount(t)

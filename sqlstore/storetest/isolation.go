@@ -144,7 +144,12 @@ func writes(of snapshot) []write {
 			}
 			return tx.Advance(sharedFactor, factors[len(factors)-1].Counter+1, later)
 		}},
-		{"Used", func(tx twinlatch.Tx) error { return tx.Used(sharedFactor, later) }},
+		{"Used", func(tx twinlatch.Tx) error {
+			if err := tx.InsertFactor(twinlatch.StoredFactor{Factor: twinlatch.Factor{ID: "used"}, Digest: []byte{3}}); err != nil {
+				return err
+			}
+			return tx.Used("used", later)
+		}},
 		{"Spend", func(tx twinlatch.Tx) error { _, err := tx.Spend(sharedChallenge, sharedSession, now); return err }},
 		{"Resend", func(tx twinlatch.Tx) error { return tx.Resend(sharedChallenge, sharedSession, now, later) }},
 		{"Sent", func(tx twinlatch.Tx) error {
