@@ -88,6 +88,7 @@ type Field struct {
 	MaxLength    int
 	Wrong        string // said when the answer in it was wrong
 	Replayed     string // and when it had been used before
+	Unavailable  string // and when nobody could judge it; see ErrUnavailable
 }
 
 // Question is what Begin returns. The Service seals it whole into the challenge.

@@ -45,7 +45,9 @@ type Config struct {
 	Keys     string           // path of the key file
 	Proxies  []netip.Prefix   // peers whose forwarding header is believed; never all addresses
 	Policy   twinlatch.Policy
+	WebAuthn WebAuthn
 	Text     Text
+	Yubico   Yubico
 	LogLevel slog.Level
 
 	given map[string]raw // where the settings that were given came from
@@ -113,7 +115,7 @@ func (c *Config) check() error {
 	case c.Address.Scheme == "http" && !c.Dev && !isLoopback(c.Address.Hostname()):
 		return c.refuse("address", errors.New("cookies are not protected without https; http is for localhost, 127.0.0.1 and [::1] only"))
 	}
-	return nil
+	return c.checkYubico()
 }
 
 // Listening tells c which address was opened. It matters in development mode

@@ -67,6 +67,22 @@ func field(c *config.Config, key string) any {
 		return c.Policy.IPv6Prefix
 	case "log.level":
 		return c.LogLevel
+	case "webauthn.id":
+		return c.WebAuthn.ID
+	case "webauthn.origins":
+		return c.WebAuthn.Origins
+	case "webauthn.user_verification":
+		return c.WebAuthn.UserVerification
+	case "webauthn.models":
+		return c.WebAuthn.Models
+	case "yubico.validate":
+		return c.Yubico.Validate
+	case "yubico.servers":
+		return c.Yubico.Servers
+	case "yubico.id":
+		return c.Yubico.ID
+	case "yubico.secret":
+		return c.Yubico.Secret.Reveal()
 	}
 	return textField(c, key)
 }
@@ -89,6 +105,16 @@ var examples = map[string]example{
 	"policy.bind_ip":     {"subnet", `"subnet"`, twinlatch.SameSubnet},
 	"policy.ipv6_prefix": {"128", "128", 128},
 	"log.level":          {"debug", `"debug"`, slog.LevelDebug},
+
+	"webauthn.id":                {"example.com", `"example.com"`, "example.com"},
+	"webauthn.origins":           {"https://a.example.com,https://b.example.com", `["https://a.example.com", "https://b.example.com"]`, []string{"https://a.example.com", "https://b.example.com"}},
+	"webauthn.user_verification": {"required", `"required"`, "required"},
+	"webauthn.models":            {"cb69481e-8ff7-4039-93ec-0a2729a154a8", `["cb69481e-8ff7-4039-93ec-0a2729a154a8"]`, []string{"cb69481e-8ff7-4039-93ec-0a2729a154a8"}},
+
+	"yubico.validate": {"off", `"off"`, ""},
+	"yubico.servers":  {"https://a.example/verify, https://b.example/verify", `["https://a.example/verify", "https://b.example/verify"]`, []string{"https://a.example/verify", "https://b.example/verify"}},
+	"yubico.id":       {"12345", "12345", "12345"},
+	"yubico.secret":   {"bm90IGEgc2VjcmV0", `"bm90IGEgc2VjcmV0"`, "bm90IGEgc2VjcmV0"},
 }
 
 func TestEachSettingFromEachSource(t *testing.T) {

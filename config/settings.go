@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -57,7 +58,7 @@ func Settings() []Setting {
 		{Key: "log.level", Default: "info", set: setLogLevel,
 			Help: "Least level that is logged: debug, info, warn, error."},
 	}
-	return append(all, textSettings()...)
+	return slices.Concat(all, webauthnSettings(), textSettings(), yubicoSettings())
 }
 
 func setListen(c *Config, value string) error {

@@ -67,7 +67,7 @@ journey("asked after 30 days", async (p) => {
 	await p.confirm();
 	p.isAt(turnOff);
 	await p.go(security);
-	await p.sees("Asked for a code: 30 days have passed", "Confirmed with a code: Authenticator app");
+	await p.sees("Asked for a code: 30 days have passed", "Confirmed: Authenticator app");
 	await p.go(turnOff);
 	p.isAt(turnOff);
 });

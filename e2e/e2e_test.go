@@ -198,7 +198,7 @@ func serve(t *testing.T, program string) (address string) {
 	if !ready {
 		t.Fatalf("the server said %q (%v)", line, err)
 	}
-	return address
+	return strings.Replace(address, "127.0.0.1", "localhost", 1) // security keys know names only
 }
 
 // gateway takes text messages, which development mode keeps for reading as well.

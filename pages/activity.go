@@ -55,6 +55,9 @@ func (p *Pages) eventText(e twinlatch.Event) string {
 		}
 		return p.say("log.asked.time", "time", p.span(p.service.Policy().CodeEvery))
 	case twinlatch.EventWrongCode, twinlatch.EventReplayed:
+		if e.Type == twinlatch.EventReplayed && p.methods[twinlatch.Kind(more["kind"])].Script {
+			return p.say("log.copied", "method", method, "name", name)
+		}
 		return p.say("log.fail", "method", method)
 	case twinlatch.EventWrongBackup:
 		return p.say("log.fail", "method", p.say("method.backup"))

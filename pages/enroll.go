@@ -14,6 +14,7 @@ import (
 
 type addPage struct {
 	Title  string
+	Script bool
 	Fields []field
 	Sends  bool
 	Note   string
@@ -56,15 +57,17 @@ func (p *Pages) add(w http.ResponseWriter, r *http.Request, who twinlatch.Passed
 	_, unsent := p.cannotSend(err)
 	switch {
 	case unsent && form["challenge"] != "": // send again
-		return p.renderEnroll(w, r, who, twinlatch.ChallengeID(form["challenge"]), err)
+		return p.renderEnroll(w, r, who, twinlatch.ChallengeID(form["challenge"]), nil, err)
 	case unsent, errors.As(err, &bad):
 		return p.renderAdd(w, r, who, form, err)
 	}
 	if err != nil {
 		return err
 	}
-	return p.redirect(w, r, security+"/confirm/"+string(challenge.ID))
+	return p.redirect(w, r, confirmation(challenge.ID))
 }
+
+func confirmation(id twinlatch.ChallengeID) string { return security + "/confirm/" + string(id) }
 
 // freshName calls a new factor by its method, with a number from the second on.
 func (p *Pages) freshName(r *http.Request, who twinlatch.Passed, d twinlatch.Description) (string, error) {
@@ -89,17 +92,31 @@ func (p *Pages) renderAdd(w http.ResponseWriter, r *http.Request, who twinlatch.
 	if err != nil {
 		return err
 	}
-	data := addPage{Title: p.say("add." + d.Name + ".title"), Sends: d.Sends, Action: security + "/add/" + string(d.Kind)}
+	data := addPage{Title: p.say("add." + d.Name + ".title"), Sends: d.Sends, Script: d.Script, Action: security + "/add/" + string(d.Kind)}
 	status, said := http.StatusOK, wrong == nil
 	if text, ok := p.cannotSend(wrong); ok {
 		problem := web.ProblemOf(wrong, p.service.Now())
 		problem.SetHeaders(w.Header())
 		status, said, data.Note = problem.Status, true, text
 	}
+	if d.Named {
+		name := form["name"]
+		if wrong == nil {
+			if name, err = p.freshName(r, who, d); err != nil {
+				return err
+			}
+		}
+		box := p.nameBox(name)
+		if text, ok := p.fieldError(wrong, "name"); ok {
+			status, said = http.StatusUnprocessableEntity, true
+			box.Error, box.Focus = text, true
+		}
+		data.Fields = append(data.Fields, *box)
+	}
 	for _, f := range d.EnrollFields {
 		box := p.answer(f, "")
 		box.Class, box.Value, box.Focus = "", form[f.Name], wrong == nil && len(data.Fields) == 0
-		if text, ok := p.fieldError(wrong, f.Name, ""); ok {
+		if text, ok := p.fieldError(wrong, f.Name); ok {
 			status, said = http.StatusUnprocessableEntity, true
 			box.Error, box.Focus = text, true
 		}
@@ -115,25 +132,28 @@ func (p *Pages) renderAdd(w http.ResponseWriter, r *http.Request, who twinlatch.
 }
 
 type enrollPage struct {
-	Title  string
-	Failed bool // the message was not delivered
-	Down   bool // nobody took the message yet
-	Again  *sendAgain
-	Change string // to another number
-	Link   template.URL
-	QR     template.URL
-	Manual string
-	Prompt template.HTML
-	Code   field
-	Note   string
-	Action string
-	Cancel string
+	Title   string
+	Failed  bool // the message was not delivered
+	Down    bool // nobody took the message yet
+	Again   *sendAgain
+	Change  string // to another number
+	Link    template.URL
+	QR      template.URL
+	Manual  string
+	Prompt  template.HTML
+	Name    *field // of what people have several of
+	Code    field
+	Script  *scriptForm // instead of the field
+	Instead string      // what a key can do that cannot do this
+	Note    string
+	Action  string
+	Cancel  string
 }
 
 // enrollForm shows an open enrollment. One that is over, or is somebody
 // else's, is not there.
 func (p *Pages) enrollForm(w http.ResponseWriter, r *http.Request, who twinlatch.Passed) error {
-	return p.renderEnroll(w, r, who, twinlatch.ChallengeID(r.PathValue("challenge")), nil)
+	return p.renderEnroll(w, r, who, twinlatch.ChallengeID(r.PathValue("challenge")), nil, nil)
 }
 
 // enroll is Confirm.
@@ -144,13 +164,21 @@ func (p *Pages) enroll(w http.ResponseWriter, r *http.Request, who twinlatch.Pas
 	}
 	id := twinlatch.ChallengeID(r.PathValue("challenge"))
 	_, token, err := p.service.FinishEnroll(r.Context(), who, id, form, p.client(r))
+	script := p.methods[twinlatch.Kind(form["kind"])].Script
 	var bad *twinlatch.FieldError
 	switch {
 	case err == nil:
 		p.cookie.Write(w, token)
 		return p.redirect(w, r, security)
-	case errors.As(err, &bad), errors.Is(err, twinlatch.ErrWrongCode), errors.Is(err, twinlatch.ErrUnknownAddress):
-		return p.renderEnroll(w, r, who, id, err)
+	case errors.As(err, &bad), errors.Is(err, twinlatch.ErrWrongCode), errors.Is(err, twinlatch.ErrReplayed),
+		errors.Is(err, twinlatch.ErrUnavailable), errors.Is(err, twinlatch.ErrUnknownAddress), script && over(err):
+		if script {
+			var failed error
+			if id, failed = p.stillOpen(r, who, id, form); failed != nil {
+				return failed
+			}
+		}
+		return p.renderEnroll(w, r, who, id, form, err)
 	case errors.Is(err, twinlatch.ErrExists): // in another window, meanwhile
 		return p.message(w, r, http.StatusUnprocessableEntity, "err.exists", nil)
 	case errors.Is(err, twinlatch.ErrLimited):
@@ -159,7 +187,9 @@ func (p *Pages) enroll(w http.ResponseWriter, r *http.Request, who twinlatch.Pas
 	return err
 }
 
-func (p *Pages) renderEnroll(w http.ResponseWriter, r *http.Request, who twinlatch.Passed, id twinlatch.ChallengeID, wrong error) error {
+// renderEnroll shows an open enrollment, and after a post what was typed and what
+// is wrong with it.
+func (p *Pages) renderEnroll(w http.ResponseWriter, r *http.Request, who twinlatch.Passed, id twinlatch.ChallengeID, form map[string]string, wrong error) error {
 	challenge, err := p.service.Enrollment(r.Context(), who, id)
 	if errors.Is(err, twinlatch.ErrNotFound) {
 		return twinlatch.ErrExpired
@@ -170,10 +200,21 @@ func (p *Pages) renderEnroll(w http.ResponseWriter, r *http.Request, who twinlat
 	d := p.methods[challenge.Kind]
 	data := enrollPage{
 		Title: p.say("add." + d.Name + ".title"), Manual: challenge.Prompt.Manual,
-		Code: p.answer(d.AnswerFields[0], ""), Action: security + "/confirm/" + string(challenge.ID), Cancel: security,
+		Code: p.answer(d.AnswerFields[0], ""), Action: confirmation(challenge.ID), Cancel: security,
 		Failed: challenge.Delivery == twinlatch.Failed, Down: challenge.Delivery == twinlatch.Queued,
 	}
 	data.Code.Texts = d.Sends
+	if d.Named {
+		name := form["name"]
+		if name == "" {
+			name = challenge.Name
+		}
+		data.Name = p.nameBox(name)
+		data.Name.Focus, data.Code.Focus = d.Script, !d.Script
+	}
+	if d.Script {
+		data.Script, data.Instead = p.registration(challenge, data.Name), p.instead()
+	}
 	if d.Sends {
 		data.Code.Focus, data.Change = true, security+"/add/"+string(d.Kind)
 		data.Again = p.sendAgain(challenge, data.Change, map[string]string{
@@ -196,12 +237,20 @@ func (p *Pages) renderEnroll(w http.ResponseWriter, r *http.Request, who twinlat
 	}
 	status := http.StatusOK
 	if wrong != nil {
-		text, ok := p.fieldError(wrong, data.Code.Name, d.AnswerFields[0].Wrong)
 		problem := web.ProblemOf(wrong, p.service.Now())
-		status, data.Code.Error, data.Code.Focus = problem.Status, text, true
-		if !ok {
-			problem.SetHeaders(w.Header())
-			data.Note = p.whatWentWrong(wrong)
+		problem.SetHeaders(w.Header())
+		status = problem.Status
+		text, beside := p.answerError(wrong, d.AnswerFields[0])
+		name, ofName := p.fieldError(wrong, "name")
+		switch {
+		case ofName && d.Named:
+			data.Name.Error, data.Name.Focus, data.Code.Focus = name, true, false
+		case beside && d.Script:
+			status, data.Note = http.StatusUnprocessableEntity, text
+		case beside:
+			data.Code.Error, data.Code.Focus = text, true
+		default:
+			data.Note = p.whatWentWrong(wrong, d)
 		}
 	}
 	account := who.Account()

@@ -30,6 +30,9 @@ func (p *Pages) answer(f twinlatch.Field, label string) field {
 		ID: f.Name, Name: f.Name, Type: f.Type, InputMode: f.InputMode, Autocomplete: f.Autocomplete,
 		MaxLength: f.MaxLength, Class: "code num", Label: label,
 	}
+	if f.InputMode != "numeric" {
+		box.Class = "code long"
+	}
 	if label == "" {
 		box.Label = p.say(f.Label)
 		if f.Hint != "" {
@@ -39,18 +42,28 @@ func (p *Pages) answer(f twinlatch.Field, label string) field {
 	return box
 }
 
-// fieldError is the words for an error that belongs beside a field, and whether
-// it is one.
-func (p *Pages) fieldError(err error, name, wrong string) (string, bool) {
+// fieldError is the words for what is wrong with a field, and whether that is it.
+func (p *Pages) fieldError(err error, name string) (string, bool) {
 	var bad *twinlatch.FieldError
+	if errors.As(err, &bad) && bad.Field == name {
+		return p.sayArgs(bad.Key, bad.Args), true
+	}
+	return "", false
+}
+
+// answerError is the words for an answer that was refused, and whether it was.
+func (p *Pages) answerError(err error, box twinlatch.Field) (string, bool) {
+	if text, ok := p.fieldError(err, box.Name); ok {
+		return text, true
+	}
 	var code *twinlatch.WrongCodeError
 	switch {
-	case errors.As(err, &bad) && bad.Field == name:
-		return p.sayArgs(bad.Key, bad.Args), true
-	case errors.As(err, &code) && errors.Is(err, twinlatch.ErrReplayed):
-		return p.say("err.replayed"), true
+	case errors.As(err, &code) && code.Key != "":
+		return p.say(code.Key), true
+	case errors.As(err, &code) && errors.Is(err, twinlatch.ErrReplayed) && box.Replayed != "":
+		return p.say(box.Replayed), true
 	case errors.As(err, &code):
-		text := p.say(wrong)
+		text := p.say(box.Wrong)
 		if code.TriesLeft > 0 {
 			left, err := p.count("err.code.left", code.TriesLeft)
 			if err == nil {
@@ -58,6 +71,8 @@ func (p *Pages) fieldError(err error, name, wrong string) (string, bool) {
 			}
 		}
 		return text, true
+	case box.Type == "hidden" && over(err): // nothing was typed, and the question is a new one
+		return p.say(box.Wrong), true
 	case errors.Is(err, twinlatch.ErrNoTriesLeft):
 		return p.say("err.tries"), true
 	}
@@ -70,4 +85,12 @@ func (p *Pages) sayArgs(key string, args map[string]string) string {
 		pairs = append(pairs, name, value)
 	}
 	return p.say(key, pairs...)
+}
+
+// nameBox asks what a new factor is called.
+func (p *Pages) nameBox(name string) *field {
+	return &field{
+		ID: "name", Name: "name", Type: "text", Autocomplete: "off", Value: name,
+		Label: p.say("add.key.name"), Hint: p.say("add.key.name.hint"),
+	}
 }

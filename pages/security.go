@@ -99,7 +99,7 @@ func (p *Pages) renderSecurity(w http.ResponseWriter, r *http.Request, who twinl
 	data.Others = len(data.Sessions) > 1
 	status := http.StatusOK
 	if wrong != nil {
-		text, ok := p.fieldError(wrong, "name", "")
+		text, ok := p.fieldError(wrong, "name")
 		if !ok {
 			return wrong
 		}
@@ -151,8 +151,8 @@ func (p *Pages) methodRows(a twinlatch.Account, factors []twinlatch.Factor) []me
 				f.Name, f.Shown, f.Rename.Value = f.Shown, "", ""
 			}
 		}
-		if d.Sends && len(row.Factors) > 0 {
-			row.Count, _ = p.count("sec.numbers.count", len(row.Factors))
+		if (d.Sends || d.Named) && len(row.Factors) > 0 {
+			row.Count, _ = p.count("sec."+d.Name+".count", len(row.Factors))
 		}
 		rows = append(rows, row)
 	}

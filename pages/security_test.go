@@ -276,7 +276,7 @@ func TestActivity(t *testing.T) {
 	ana.get("/verify").is(200)
 	ana.verify().goes(security)
 	p := ana.get(security).is(200).says(
-		"Confirmed with a code: Authenticator app", "Asked for a code: IP address changed", "Asked for a code: 30 days have passed",
+		"Confirmed: Authenticator app", "Asked for a code: IP address changed", "Asked for a code: 30 days have passed",
 		"Signed in: Authenticator app", "Wrong code: Authenticator app", "IP 198.51.100.7",
 	)
 	if n := count(p.all("time")); n < 10 {
@@ -285,7 +285,7 @@ func TestActivity(t *testing.T) {
 	for range 12 {
 		ana.verify()
 	}
-	if n := strings.Count(ana.get(security).text("main"), "Confirmed with a code"); n != 10 {
+	if n := strings.Count(ana.get(security).text("main"), "Confirmed"); n != 10 {
 		t.Errorf("%d lines of activity, want the ten newest", n)
 	}
 }

@@ -131,7 +131,7 @@ func (p *Pages) renderPick(w http.ResponseWriter, r *http.Request, who twinlatch
 		problem := web.ProblemOf(wrong, p.service.Now())
 		problem.SetHeaders(w.Header())
 		status = problem.Status
-		data.Note = p.whatWentWrong(wrong)
+		data.Note = p.whatWentWrong(wrong, p.methods[kind])
 		if data.Note == "" {
 			return wrong
 		}
@@ -151,12 +151,14 @@ func looksLikeNumber(name string) bool {
 	return digits > 4
 }
 
-// whatWentWrong says an error that stands above a form.
-func (p *Pages) whatWentWrong(err error) string {
+// whatWentWrong says an error that stands above the form of a method.
+func (p *Pages) whatWentWrong(err error, d twinlatch.Description) string {
 	if text, ok := p.cannotSend(err); ok {
 		return text
 	}
 	switch {
+	case errors.Is(err, twinlatch.ErrUnavailable) && d.AnswerFields[0].Unavailable != "":
+		return p.say(d.AnswerFields[0].Unavailable)
 	case errors.Is(err, twinlatch.ErrWrongCode), errors.Is(err, twinlatch.ErrNoTriesLeft):
 		return p.say("err.tries")
 	case errors.Is(err, twinlatch.ErrUnknownAddress):

@@ -79,7 +79,7 @@ func (p *Pages) renderSignUp(w http.ResponseWriter, r *http.Request, form map[st
 		problem = web.ProblemOf(err, p.service.Now())
 		found := false
 		for _, box := range boxes {
-			if text, ok := p.fieldError(err, box.Name, ""); ok {
+			if text, ok := p.fieldError(err, box.Name); ok {
 				box.Error, found = text, true
 			}
 		}

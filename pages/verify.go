@@ -24,6 +24,7 @@ type asking struct {
 type verifyPage struct {
 	asking
 	Code      field
+	Script    *scriptForm // instead of the field
 	ClockHint bool
 	Warning   string
 	Renewed   template.HTML // a new code was sent there, because the old one was over
@@ -150,6 +151,9 @@ func (p *Pages) renderVerify(w http.ResponseWriter, r *http.Request, who twinlat
 	if data.Down || renewed { // the note says better whether something was sent
 		data.Lead = ""
 	}
+	if method.Script {
+		data.Script = &scriptForm{Ceremony: "get", Options: string(asked.Prompt.Options), Action: data.Action}
+	}
 	if method.Sends {
 		data.Again = p.sendAgain(asked, link("/verify/ask", returnTo(r)), map[string]string{"factor": string(asked.Factor)})
 		if data.Other, err = p.otherNumbers(r, who, asked.Kind); err != nil {
@@ -160,12 +164,14 @@ func (p *Pages) renderVerify(w http.ResponseWriter, r *http.Request, who twinlat
 	if wrong != nil {
 		problem := web.ProblemOf(wrong, p.service.Now())
 		status = problem.Status
-		text, beside := p.fieldError(wrong, data.Code.Name, method.AnswerFields[0].Wrong)
-		above := p.whatWentWrong(wrong)
+		text, beside := p.answerError(wrong, method.AnswerFields[0])
+		above := p.whatWentWrong(wrong, method)
 		switch {
+		case beside && method.Script:
+			data.Warning = text
 		case beside:
 			data.Code.Error = text
-			data.ClockHint = errors.Is(wrong, twinlatch.ErrReplayed)
+			data.ClockHint = errors.Is(wrong, twinlatch.ErrReplayed) && !method.Unguessable
 		case renewed:
 			status = http.StatusUnprocessableEntity
 			if !data.Down {

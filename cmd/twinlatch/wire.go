@@ -77,6 +77,15 @@ func wire(ctx context.Context, cfg *config.Config, log *slog.Logger) (_ *program
 		clock = dev.Clock.Now
 	}
 	methods := []twinlatch.Method{app} // in the order in which they are offered
+	key, err := newSecurityKey(cfg)
+	switch {
+	case err != nil:
+		return nil, err
+	case key != nil:
+		methods = append(methods, key)
+	default:
+		log.WarnContext(ctx, "security keys are not offered: browsers know them only at https:// with a name, and at http://localhost", "address", cfg.Address)
+	}
 	if len(carried.all) > 0 {
 		phone, err := text.New(text.Config{
 			App: cfg.Text.Name, Host: nameOf(cfg.Address), Region: cfg.Text.Region, Countries: cfg.Text.Countries,
@@ -88,6 +97,11 @@ func wire(ctx context.Context, cfg *config.Config, log *slog.Logger) (_ *program
 			return nil, fmt.Errorf("setting text: %w", err)
 		}
 		methods = append(methods, phone)
+	}
+	if otp, err := newYubicoOTP(cfg, keys, store); err != nil {
+		return nil, err
+	} else if otp != nil {
+		methods = append(methods, otp)
 	}
 	service, err := twinlatch.New(ctx, twinlatch.Config{
 		Store:   store,
@@ -101,11 +115,8 @@ func wire(ctx context.Context, cfg *config.Config, log *slog.Logger) (_ *program
 		Clock:  clock,
 		Log:    log,
 	})
-	if errors.Is(err, twinlatch.ErrWrongKeys) {
-		return nil, fmt.Errorf("%w; the key file %s does not belong to this database: put back the one that does", err, cfg.Keys)
-	}
 	if err != nil {
-		return nil, err
+		return nil, wrongKeys(err, cfg)
 	}
 	door, err := pages.New(pages.Config{
 		Service: service,
@@ -184,6 +195,14 @@ func openKeys(cfg *config.Config) (*keyring.Ring, error) {
 		return nil, fmt.Errorf("there is no key file %s; make one with: twinlatch key create --keys %s", cfg.Keys, cfg.Keys)
 	}
 	return keys, err
+}
+
+// wrongKeys says what to do about an error when it is ErrWrongKeys.
+func wrongKeys(err error, cfg *config.Config) error {
+	if errors.Is(err, twinlatch.ErrWrongKeys) {
+		return fmt.Errorf("%w; the key file %s does not belong to this database: put back the one that does", err, cfg.Keys)
+	}
+	return err
 }
 
 // createKeys makes a key file, and its folder where that is missing.

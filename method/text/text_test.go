@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"reflect"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -282,12 +283,12 @@ func TestFinishVerify(t *testing.T) {
 		t.Fatal(err)
 	}
 	proof, err := m.FinishVerify(t.Context(), input(nil, factor("a", numberA)), q.State, answer("123456"))
-	if err != nil || proof != (twinlatch.Proof{Factor: "a"}) {
+	if err != nil || !reflect.DeepEqual(proof, twinlatch.Proof{Factor: "a"}) {
 		t.Errorf("%+v, %v", proof, err)
 	}
 	for _, code := range []string{"", "123457", "12345", "0123456", "123 456", " 123456", "123456\x00", "１２３４５６"} {
 		proof, err := m.FinishVerify(t.Context(), input(nil, factor("a", numberA)), q.State, answer(code))
-		if !errors.Is(err, twinlatch.ErrWrongCode) || proof != (twinlatch.Proof{}) {
+		if !errors.Is(err, twinlatch.ErrWrongCode) || !reflect.DeepEqual(proof, twinlatch.Proof{}) {
 			t.Errorf("%q: %v", code, err)
 		}
 	}
@@ -300,7 +301,7 @@ func TestFinishVerify(t *testing.T) {
 		"no number":   {factor("a", "")},
 	} {
 		proof, err := m.FinishVerify(t.Context(), input(nil, factors...), q.State, answer("123456"))
-		if err == nil || errors.Is(err, twinlatch.ErrWrongCode) || proof != (twinlatch.Proof{}) {
+		if err == nil || errors.Is(err, twinlatch.ErrWrongCode) || !reflect.DeepEqual(proof, twinlatch.Proof{}) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -328,7 +329,7 @@ func TestCodeIsBound(t *testing.T) {
 		"a factor whose name begins alike": {asked(a), factor("aa", numberA)},
 	} {
 		proof, err := m.FinishVerify(t.Context(), input(nil, c.f), c.state, answer("123456"))
-		if !errors.Is(err, twinlatch.ErrWrongCode) || proof != (twinlatch.Proof{}) {
+		if !errors.Is(err, twinlatch.ErrWrongCode) || !reflect.DeepEqual(proof, twinlatch.Proof{}) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

@@ -63,6 +63,7 @@ func (*Method) Describe() twinlatch.Description {
 			Autocomplete: "one-time-code",
 			MaxLength:    12,
 			Wrong:        "err.code.wrong",
+			Replayed:     "err.replayed",
 		}},
 		AMR: []string{"otp"},
 	}

@@ -1,9 +1,9 @@
-// Twinlatch: small extras. Every page works without this file.
+// Twinlatch: small extras. Every page works without this file, except the touch of a security key.
 (() => {
   const all = (sel, fn) => document.querySelectorAll(sel).forEach(fn);
   const on = (el, type, fn) => el.addEventListener(type, fn);
 
-  all("[data-js]", (el) => { el.hidden = false; });
+  all("[data-js]", (el) => { el.hidden = false; if (el.autofocus) el.focus(); });
 
   // One submit per form: a second press must not look like a used code.
   all("form", (f) => on(f, "submit", (e) => { if (f.sent) e.preventDefault(); f.sent = true; }));
@@ -35,5 +35,35 @@
       navigator.credentials.get({ otp: { transport: ["sms"] }, signal: stop.signal })
         .then((c) => { box.value = c.code; go(); }, () => {});
     }
+  });
+
+  // Security key: <form data-webauthn="get|create" data-options="JSON"> with a hidden "response".
+  const bin = (s) => Uint8Array.from(atob(s.replace(/-/g, "+").replace(/_/g, "/")), (c) => c.charCodeAt(0));
+  const str = (b) => btoa(String.fromCharCode(...new Uint8Array(b))).replace(/\+/g, "-").replace(/\//g, "_").replace(/=/g, "");
+  all("form[data-webauthn]", (f) => {
+    const say = f.querySelector("[role=status]"), d = f.dataset;
+    if (!window.PublicKeyCredential) {
+      say.textContent = d.none;
+      f.querySelector("[data-js]").hidden = true;
+    }
+    on(f, "submit", async (e) => {
+      if (e.defaultPrevented) return;
+      e.preventDefault();
+      say.textContent = d.wait;
+      try {
+        const o = JSON.parse(d.options);
+        for (const x of [o.user, ...(o.allowCredentials || []), ...(o.excludeCredentials || [])]) if (x) x.id = bin(x.id);
+        o.challenge = bin(o.challenge);
+        const c = await navigator.credentials[d.webauthn]({ publicKey: o }), response = {};
+        for (const k of ["clientDataJSON", "attestationObject", "authenticatorData", "signature", "userHandle"])
+          if (c.response[k]) response[k] = str(c.response[k]);
+        if (c.response.getTransports) response.transports = c.response.getTransports();
+        f.elements.response.value = JSON.stringify({ id: c.id, rawId: str(c.rawId), type: c.type, response });
+        f.submit();
+      } catch (e) {
+        f.sent = false;
+        say.textContent = e.name === "InvalidStateError" ? d.known : d.retry;
+      }
+    });
   });
 })();
