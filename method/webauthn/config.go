@@ -93,11 +93,11 @@ func New(c Config) (*Method, error) {
 // Usable reports whether browsers let pages at an address use security keys.
 func Usable(address *url.URL) bool {
 	host := strings.ToLower(address.Hostname())
-	return isDomain(host) && checkOrigin(Origin(address), host) == nil
+	return isDomain(host) && checkOrigin(originOf(address), host) == nil
 }
 
-// Origin is the origin of an address as browsers write it.
-func Origin(address *url.URL) string {
+// originOf is the origin of an address as browsers write it.
+func originOf(address *url.URL) string {
 	host := strings.ToLower(address.Host)
 	switch address.Scheme {
 	case "https":
@@ -110,7 +110,7 @@ func Origin(address *url.URL) string {
 
 func checkOrigin(origin, id string) error {
 	u, err := url.Parse(origin)
-	if err != nil || u.Host == "" || origin != Origin(u) {
+	if err != nil || u.Host == "" || origin != originOf(u) {
 		return fmt.Errorf("webauthn: %.200q is no origin as browsers write it, as in https://id.example.com", origin)
 	}
 	host := u.Hostname()
