@@ -3,6 +3,7 @@ package twinlatch_test
 import (
 	"context"
 	"sync/atomic"
+	"time"
 
 	"github.com/twinlatch/twinlatch"
 )
@@ -15,11 +16,16 @@ type spoken struct {
 	judged atomic.Int64
 	proves func(twinlatch.Proof) twinlatch.Proof // nil: what was proved
 	during func()                                // nil: nothing else happens while it judges
+	refers error                                 // what all judging ends in; nil: it is judged
+
+	unguessable bool
+	tries       int           // of a question
+	open        time.Duration // likewise
 }
 
 func (m *spoken) Describe() twinlatch.Description {
 	return twinlatch.Description{
-		Kind: m.kind, Name: string(m.kind), Icon: "word", Sends: m.sends, AMR: []string{"kba"},
+		Kind: m.kind, Name: string(m.kind), Icon: "word", Sends: m.sends, AMR: []string{"kba"}, Unguessable: m.unguessable,
 		EnrollFields: []twinlatch.Field{{Name: "word"}}, AnswerFields: []twinlatch.Field{{Name: "word"}},
 	}
 }
@@ -29,7 +35,7 @@ func (m *spoken) BeginEnroll(_ context.Context, in twinlatch.Input) (twinlatch.Q
 	if word == "" {
 		return twinlatch.Question{}, &twinlatch.FieldError{Field: "word", Key: "err.word"}
 	}
-	return twinlatch.Question{State: []byte(word), Prompt: twinlatch.Prompt{Text: "say", Manual: word}}, nil
+	return twinlatch.Question{State: []byte(word), Prompt: twinlatch.Prompt{Text: "say", Manual: word}, Tries: m.tries, For: m.open}, nil
 }
 
 func (m *spoken) Parse(a twinlatch.Answer) (twinlatch.Answer, error) {
@@ -41,6 +47,9 @@ func (m *spoken) Parse(a twinlatch.Answer) (twinlatch.Answer, error) {
 
 func (m *spoken) FinishEnroll(_ context.Context, _ twinlatch.Input, state []byte, a twinlatch.Answer) (twinlatch.NewFactor, error) {
 	m.judged.Add(1)
+	if m.refers != nil {
+		return twinlatch.NewFactor{}, m.refers
+	}
 	if a["word"] != string(state) {
 		return twinlatch.NewFactor{}, twinlatch.ErrWrongCode
 	}
@@ -48,13 +57,16 @@ func (m *spoken) FinishEnroll(_ context.Context, _ twinlatch.Input, state []byte
 }
 
 func (m *spoken) BeginVerify(_ context.Context, in twinlatch.Input) (twinlatch.Question, error) {
-	return twinlatch.Question{State: []byte(in.Factors[0].ID), Prompt: twinlatch.Prompt{Text: "say"}}, nil
+	return twinlatch.Question{State: []byte(in.Factors[0].ID), Prompt: twinlatch.Prompt{Text: "say"}, Tries: m.tries, For: m.open}, nil
 }
 
 func (m *spoken) FinishVerify(_ context.Context, in twinlatch.Input, _ []byte, a twinlatch.Answer) (twinlatch.Proof, error) {
 	m.judged.Add(1)
 	if m.during != nil {
 		m.during()
+	}
+	if m.refers != nil {
+		return twinlatch.Proof{}, m.refers
 	}
 	for _, f := range in.Factors {
 		if f.Secret.Reveal() == a["word"] {
