@@ -1,4 +1,4 @@
-// Package interop holds tests that let programs of other people judge ours. It
-// has no code. Each test names the program it needs and fails, never skips,
-// where it is missing.
+// Package interop holds tests that let others judge ours: programs of other
+// people, and attackers who know the standard by heart. It has no code. A test
+// that needs a program names it and fails, never skips, where it is missing.
 package interop

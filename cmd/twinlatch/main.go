@@ -3,6 +3,9 @@
 //	twinlatch serve --dev           try it on this machine; needs no configuration
 //	twinlatch key create            once, before the first start
 //	twinlatch serve --config FILE   run it
+//	twinlatch yubikey import FILE   keys of YubiKeys whose codes are judged here
+//	twinlatch yubikey list
+//	twinlatch yubikey remove IDENTITY
 //	twinlatch healthcheck           is it up? for containers
 //	twinlatch version
 //	twinlatch help [COMMAND]
@@ -36,6 +39,11 @@ type cli struct {
 	Key   struct {
 		Create keyCreateCommand `cmd:"" help:"Make a new key file."`
 	} `cmd:"" help:"The keys that seal secrets in the database."`
+	Yubikey struct {
+		Import yubikeyImportCommand `cmd:"" help:"Add the YubiKeys of a file."`
+		List   yubikeyListCommand   `cmd:"" help:"Say which there are."`
+		Remove yubikeyRemoveCommand `cmd:"" help:"Forget one: its codes are wrong from then on."`
+	} `cmd:"" name:"yubikey" help:"The YubiKeys whose one-time passwords are judged here (yubico.validate = own)."`
 	Healthcheck healthcheckCommand `cmd:"" help:"Ask the server on this machine whether it is up."`
 	Version     versionCommand     `cmd:"" help:"Print the version."`
 
@@ -44,12 +52,13 @@ type cli struct {
 
 // terminal is what a command may read and write.
 type terminal struct {
+	in       io.Reader
 	out, err io.Writer
 	env      []string
 }
 
 func main() {
-	os.Exit(run(os.Args[1:], terminal{os.Stdout, os.Stderr, os.Environ()}))
+	os.Exit(run(os.Args[1:], terminal{os.Stdin, os.Stdout, os.Stderr, os.Environ()}))
 }
 
 // run does what args say and gives the exit code.

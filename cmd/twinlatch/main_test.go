@@ -185,7 +185,7 @@ func TestHealthcheckIsNotFooled(t *testing.T) {
 	sick := httptest.NewServer(http.RedirectHandler("/elsewhere", http.StatusFound))
 	defer sick.Close()
 	addr := sick.Listener.Addr().String()
-	if code := run([]string{"healthcheck", "--listen", addr}, terminal{&out, &errs, nil}); code != exitFailure {
+	if code := run([]string{"healthcheck", "--listen", addr}, terminal{nil, &out, &errs, nil}); code != exitFailure {
 		t.Errorf("exit %d", code)
 	}
 	if want := "twinlatch: http://" + addr + "/healthz answered 302 Found\n"; errs.String() != want || out.String() != "" {
@@ -215,7 +215,7 @@ func TestPortInUse(t *testing.T) {
 
 func TestErrorsAreOneLine(t *testing.T) {
 	var errs strings.Builder
-	code := run([]string{"serve", "--listen", "a\nb"}, terminal{io.Discard, &errs, nil})
+	code := run([]string{"serve", "--listen", "a\nb"}, terminal{nil, io.Discard, &errs, nil})
 	if code != exitFailure || strings.Count(errs.String(), "\n") != 1 || !strings.HasPrefix(errs.String(), "twinlatch: setting listen from --listen ") {
 		t.Errorf("exit %d, printed %q", code, errs.String())
 	}

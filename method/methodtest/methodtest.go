@@ -100,13 +100,13 @@ func input(name, seed string, now time.Time, candidates ...twinlatch.OpenFactor)
 // enroll gives the person of that name a new device and enrolls it at the start.
 func (s suite) enroll(t testing.TB, name string) person {
 	t.Helper()
-	return s.enrollDevice(t, name, s.Device(t))
+	return s.enrollDevice(t, name, "enroll", s.Device(t))
 }
 
-func (s suite) enrollDevice(t testing.TB, name string, device Device) person {
+func (s suite) enrollDevice(t testing.TB, name, seed string, device Device) person {
 	t.Helper()
 	p := person{device: device}
-	in := input(name, "enroll", s.start)
+	in := input(name, seed, s.start)
 	p.account, in.Fields = in.Account, p.device.Fields()
 	q, err := s.Method.BeginEnroll(t.Context(), in)
 	if err != nil {
@@ -279,14 +279,15 @@ func (s suite) tellsApart(t *testing.T) {
 	if s.Method.Describe().Sends {
 		return // it gets exactly one candidate
 	}
-	ann, bob := s.enroll(t, "ann"), s.enroll(t, "bob")
-	for _, p := range []person{ann, bob} {
-		in := input("ann", "verify", s.use, ann.factor, bob.factor)
+	first, second := s.enroll(t, "ann"), s.enrollDevice(t, "ann", "enroll another", s.Device(t))
+	second.factor.ID = "another factor of ann"
+	for _, p := range []person{first, second} {
+		in := input("ann", "verify", s.use, first.factor, second.factor)
 		q, err := s.Method.BeginVerify(t.Context(), in)
 		if err != nil {
 			t.Fatal(err)
 		}
-		proof, err := s.judge(t, ann, q, s.parse(t, p.device.Verify(t, q, s.use)), s.use, in.Factors...)
+		proof, err := s.judge(t, first, q, s.parse(t, p.device.Verify(t, q, s.use)), s.use, in.Factors...)
 		if err != nil || proof.Factor != p.factor.ID {
 			t.Errorf("proof of %q, %v; want %q", proof.Factor, err, p.factor.ID)
 		}
@@ -396,7 +397,7 @@ func (s suite) isConcurrent(t *testing.T) {
 		device := s.Device(t)
 		t.Run(fmt.Sprint(i), func(t *testing.T) {
 			t.Parallel()
-			p := s.enrollDevice(t, fmt.Sprint("person", i), device)
+			p := s.enrollDevice(t, fmt.Sprint("person", i), "enroll", device)
 			for j := range 8 {
 				s.Method.Describe()
 				s.verify(t, p, s.use.Add(time.Duration(j)*time.Hour))
