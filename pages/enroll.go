@@ -107,6 +107,7 @@ func (p *Pages) renderAdd(w http.ResponseWriter, r *http.Request, who twinlatch.
 			}
 		}
 		box := p.nameBox(name)
+		box.Focus = wrong == nil
 		if text, ok := p.fieldError(wrong, "name"); ok {
 			status, said = http.StatusUnprocessableEntity, true
 			box.Error, box.Focus = text, true
@@ -240,7 +241,7 @@ func (p *Pages) renderEnroll(w http.ResponseWriter, r *http.Request, who twinlat
 		problem := web.ProblemOf(wrong, p.service.Now())
 		problem.SetHeaders(w.Header())
 		status = problem.Status
-		text, beside := p.answerError(wrong, d.AnswerFields[0])
+		text, beside := p.answerError(wrong, d)
 		name, ofName := p.fieldError(wrong, "name")
 		switch {
 		case ofName && d.Named:

@@ -51,8 +51,10 @@ func (p *Pages) fieldError(err error, name string) (string, bool) {
 	return "", false
 }
 
-// answerError is the words for an answer that was refused, and whether it was.
-func (p *Pages) answerError(err error, box twinlatch.Field) (string, bool) {
+// answerError is the words for an answer to a method that was refused, and whether
+// it was. Tries are counted aloud where more of them would help.
+func (p *Pages) answerError(err error, d twinlatch.Description) (string, bool) {
+	box := d.AnswerFields[0]
 	if text, ok := p.fieldError(err, box.Name); ok {
 		return text, true
 	}
@@ -64,14 +66,14 @@ func (p *Pages) answerError(err error, box twinlatch.Field) (string, bool) {
 		return p.say(box.Replayed), true
 	case errors.As(err, &code):
 		text := p.say(box.Wrong)
-		if code.TriesLeft > 0 {
+		if code.TriesLeft > 0 && !d.Unguessable {
 			left, err := p.count("err.code.left", code.TriesLeft)
 			if err == nil {
 				text += " " + string(left)
 			}
 		}
 		return text, true
-	case box.Type == "hidden" && over(err): // nothing was typed, and the question is a new one
+	case d.Script && over(err): // nothing was typed, and the question is a new one
 		return p.say(box.Wrong), true
 	case errors.Is(err, twinlatch.ErrNoTriesLeft):
 		return p.say("err.tries"), true

@@ -54,7 +54,7 @@ func (p *Pages) renderRecover(w http.ResponseWriter, r *http.Request, who twinla
 		data.SignInInstead = link("/sign-in", returnTo(r))
 	}
 	status := http.StatusOK
-	switch text, ok := p.answerError(wrong, twinlatch.Field{Name: "code", Wrong: "err.backup"}); {
+	switch text, ok := p.answerError(wrong, twinlatch.Description{AnswerFields: []twinlatch.Field{{Name: "code", Wrong: "err.backup"}}}); {
 	case ok:
 		status, data.Code.Error = http.StatusUnprocessableEntity, text
 	case errors.Is(wrong, twinlatch.ErrUnknownAddress), errors.Is(wrong, twinlatch.ErrBusy):

@@ -164,7 +164,7 @@ func (p *Pages) renderVerify(w http.ResponseWriter, r *http.Request, who twinlat
 	if wrong != nil {
 		problem := web.ProblemOf(wrong, p.service.Now())
 		status = problem.Status
-		text, beside := p.answerError(wrong, method.AnswerFields[0])
+		text, beside := p.answerError(wrong, method)
 		above := p.whatWentWrong(wrong, method)
 		switch {
 		case beside && method.Script:

@@ -163,6 +163,7 @@ func (s suite) verify(t testing.TB, p person, now time.Time) twinlatch.Proof {
 	if proof.Factor != p.factor.ID {
 		t.Errorf("the proof is of factor %q, want %q", proof.Factor, p.factor.ID)
 	}
+	s.claims(t, proof.AMR)
 	return proof
 }
 
@@ -181,10 +182,23 @@ func (s suite) describes(t *testing.T) {
 			t.Errorf("enroll field incomplete: %+v", f)
 		}
 	}
+	s.claims(t, d.AMR)
 	was := fmt.Sprintf("%+v", d)
 	d.AnswerFields[0].Name, d.AMR[0] = "changed", "changed"
 	if is := fmt.Sprintf("%+v", s.Method.Describe()); is != was {
 		t.Errorf("the description changed:\n%s\n%s", was, is)
+	}
+}
+
+// claims: what a fake site can pass on is not called a key (RFC 8176), and what no
+// person typed is not called a password.
+func (s suite) claims(t testing.TB, amr []string) {
+	t.Helper()
+	for _, value := range amr {
+		key := value == "hwk" || value == "swk" || value == "pop"
+		if typed := !s.Method.Describe().Script; typed && key || !typed && value == "otp" {
+			t.Errorf("the answer of a person is called %q", value)
+		}
 	}
 }
 

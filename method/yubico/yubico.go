@@ -66,6 +66,7 @@ func (*Method) Describe() twinlatch.Description {
 			MaxLength:    64,
 			Wrong:        "err.otp",
 			Replayed:     "err.otp.replayed",
+			Unavailable:  "err.otp.down",
 		}},
 		Named:       true,
 		AMR:         []string{"otp"},

@@ -1,0 +1,204 @@
+package pages
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"io"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/twinlatch/twinlatch"
+	"github.com/twinlatch/twinlatch/method/webauthn"
+	"github.com/twinlatch/twinlatch/method/yubico"
+	"github.com/twinlatch/twinlatch/twinlatchtest"
+	"github.com/twinlatch/twinlatch/twinlatchtest/securitykey"
+)
+
+// validator takes each one-time password for right, with these counters, until it
+// is told something else.
+type validator struct {
+	counter int64
+	err     error
+}
+
+func (v *validator) Validate(context.Context, io.Reader, yubico.OTP) (int64, error) {
+	v.counter++
+	return v.counter, v.err
+}
+
+const touched = "cccccccccccb" + "vvtrthelnrgrblhecekvrdbrbkjhecnb"
+
+// withKeys is a door with all that a YubiKey can do.
+func withKeys(t testing.TB, v *validator) *door {
+	t.Helper()
+	key, err := webauthn.New(webauthn.Config{ID: "id.twinlatch.test", Name: "Twinlatch", Origins: []string{secure}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return doorOn(t, twinlatchtest.SQLite(t), func(c *twinlatch.Config) {
+		c.Methods = append(c.Methods, key)
+		if v != nil {
+			c.Methods = append(c.Methods, yubico.New(v))
+		}
+	}, overHTTPS)
+}
+
+// script is the form that a script answers, its address and its options.
+func (p *page) script(ceremony string) (action, options string) {
+	p.t.Helper()
+	for form := range p.all("form") {
+		if attr(form, "data-webauthn") == ceremony {
+			p.input("response")
+			return attr(form, "action"), attr(form, "data-options")
+		}
+	}
+	p.t.Fatalf("%s: there is no form for a script to %s with: %s", p.request, ceremony, p.body)
+	return "", ""
+}
+
+// register answers a page as a browser with a key does.
+func (p *person) register(key *securitykey.Key, shown *page, name string) *page {
+	p.t.Helper()
+	action, options := shown.script("create")
+	response, err := key.Register(secure, []byte(options))
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return p.post(action, "kind", "webauthn", "name", name, "response", response)
+}
+
+// touch answers the question of a page.
+func (p *person) touch(key *securitykey.Key, shown *page) *page {
+	p.t.Helper()
+	action, options := shown.script("get")
+	response, err := key.Sign(secure, []byte(options))
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return p.post(action, "response", response)
+}
+
+func TestAddASecurityKey(t *testing.T) {
+	t.Parallel()
+	ana := withKeys(t, new(validator)).ana(t)
+	add := security + "/add/webauthn"
+	ana.get(security).is(200).says("Security key (YubiKey)", "A small device that you touch.").offers(add)
+
+	// By address there is a page that asks for a name.
+	ana.get(add).is(200).titled("Add a security key").keeps("name", "Security key").focuses("name").offers(add)
+	ana.post(add, "name", strings.Repeat("x", 61)).refuses("name", "Use 1 to 60 characters for the name.")
+	confirm := ana.post(add, "name", "Key ring").is(303).location
+	ana.get(confirm).is(200).keeps("name", "Key ring")
+
+	// The button of Security leads to the one with everything.
+	shown := ana.get(ana.post(add).is(303).location).is(200).
+		titled("Add a security key").keeps("name", "Security key").focuses("name").
+		says("Plug in your key or hold it to your phone.").offers(security, security+"/add/yubico")
+	key := securitykey.New(rand.Reader)
+	action, _ := shown.script("create")
+	ana.post(action, "kind", "webauthn", "name", "Desk", "response", "").is(422).keeps("name", "Desk").
+		says("That did not work, or it took too long. Have your key ready and try again.")
+	ana.register(key, ana.get(action), strings.Repeat("x", 61)).refuses("name", "Use 1 to 60 characters for the name.")
+	ana.register(key, ana.get(action), "Desk").goes(security)
+	ana.get(security).says("1 security key", "Desk", "Added: Security key, Desk")
+	ana.get(add).keeps("name", "Security key")
+
+	// Sign in, and verify again.
+	half := ana.elsewhere()
+	half.signIn()
+	asked := half.get("/verify").is(200).titled("Use your security key")
+	half.touch(key, asked).goes(security)
+	half.get(security).says("Signed in: Security key")
+}
+
+// What is refused ends the question, and the page that says so has the next one.
+func TestAQuestionForAScriptIsAskedAnew(t *testing.T) {
+	t.Parallel()
+	d := withKeys(t, nil)
+	ana := d.ana(t)
+	key := securitykey.New(rand.Reader)
+	lie := securitykey.Lie{Claims: func(c *securitykey.Claims) { c.ClientData.Origin = "https://evil.test" }}
+	add := func() *page { return ana.get(ana.post(security + "/add/webauthn").is(303).location).is(200) }
+
+	shown := add()
+	if strings.Contains(shown.body, "/add/yubico") {
+		t.Error("the page leads to a method that is not there")
+	}
+	action, options := shown.script("create")
+	response, err := key.Register(secure, []byte(options), lie)
+	if err != nil {
+		t.Fatal(err)
+	}
+	refused := ana.post(action, "kind", "webauthn", "name", "Desk", "response", response).is(422).keeps("name", "Desk").
+		says("That did not work, or it took too long.")
+	if next, _ := refused.script("create"); next == action {
+		t.Error("the question that was answered is asked again")
+	}
+	ana.wait(5 * time.Minute)
+	late := ana.register(key, refused, "Desk").is(422).keeps("name", "Desk").says("That did not work, or it took too long.")
+	ana.register(key, late, "Desk").goes(security)
+
+	// Without knowing what it was, there is nothing to begin anew.
+	action, _ = add().script("create")
+	ana.wait(5 * time.Minute)
+	ana.post(action, "response", "{}").is(410)
+
+	half := ana.elsewhere()
+	half.signIn()
+	asked := half.get("/verify").is(200)
+	action, options = asked.script("get")
+	if response, err = key.Sign(secure, []byte(options), lie); err != nil {
+		t.Fatal(err)
+	}
+	refused = half.post(action, "response", response).is(422).says("That did not work, or it took too long.")
+	_, again := refused.script("get")
+	if again == options {
+		t.Error("the question that was answered is asked again")
+	}
+	half.wait(5 * time.Minute)
+	late = half.touch(key, refused).is(422).says("That did not work, or it took too long.")
+	half.touch(key, late).goes(security)
+}
+
+func TestAddAYubiKeyOneTimePassword(t *testing.T) {
+	t.Parallel()
+	v := new(validator)
+	ana := withKeys(t, v).ana(t)
+	add := security + "/add/yubico"
+	ana.get(add).is(200).titled("Add a YubiKey one-time password").keeps("name", "YubiKey one-time password")
+	confirm := ana.post(add, "name", "Key ring").is(303).location
+	ana.get(confirm).is(200).says("Type a name, then put the cursor in the box and touch the gold contact.").
+		keeps("name", "Key ring").keeps("code", "").focuses("code")
+	ana.post(confirm, "name", "Key ring", "code", "123456").refuses("code", "That is not a code from your YubiKey. Touch the gold contact again.").
+		keeps("name", "Key ring").keeps("code", "")
+	for _, c := range []struct {
+		err     error
+		status  int
+		message string
+	}{
+		{twinlatch.ErrWrongCode, 422, "That is not a code from your YubiKey. Touch the gold contact again."},
+		{twinlatch.ErrReplayed, 422, "That YubiKey code was already used. Touch the gold contact again."},
+		{twinlatch.ErrUnavailable, 503, "We cannot check YubiKey codes at the moment. Try another way."},
+	} {
+		v.err = c.err
+		ana.post(confirm, "name", "Key ring", "code", touched).is(c.status).says(c.message)
+	}
+	v.err = nil
+	ana.post(confirm, "name", "Key ring", "code", touched).goes(security)
+	ana.get(security).says("1 YubiKey", "Added: YubiKey one-time password, Key ring")
+	ana.post(ana.post(add).is(303).location, "code", touched).refuses("code", "This key is already on your account.")
+
+	half := ana.elsewhere()
+	half.signIn()
+	half.get("/verify").is(200).titled("Touch your YubiKey").says("Plug in your YubiKey, keep the cursor in the box").focuses("code")
+	half.post("/verify", "code", "dddddddddddb"+touched[12:]).refuses("code", "That is not a code from your YubiKey. Touch the gold contact again.")
+	v.err = errors.Join(twinlatch.ErrUnavailable)
+	half.post("/verify", "code", touched).is(503).says("We cannot check YubiKey codes at the moment. Try another way.").offers("/verify/ways")
+	v.err = twinlatch.ErrReplayed
+	used := half.post("/verify", "code", touched).refuses("code", "That YubiKey code was already used. Touch the gold contact again.")
+	used.hides("Set the clock on your phone")
+	v.err = nil
+	half.post("/verify", "code", " "+strings.ToUpper(touched)+"\n").goes(security)
+}
