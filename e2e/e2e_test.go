@@ -31,6 +31,7 @@ const (
 // tools are what Debian calls the packages of the commands that we use.
 var tools = [...]struct{ command, debian string }{
 	{"chromium", "chromium"}, {"node", "nodejs"}, {"npm", "npm"}, {"oathtool", "oathtool"}, {"zbarimg", "zbar-tools"},
+	{"ykgenerate", "libyubikey-dev"},
 }
 
 func TestJourneys(t *testing.T) {
@@ -49,11 +50,12 @@ func TestJourneys(t *testing.T) {
 		for _, file := range files {
 			t.Run(strings.TrimSuffix(file, ".test.mjs"), func(t *testing.T) {
 				t.Parallel()
-				node(t, serve(t, program), "--test", "--test-reporter=spec", file)
+				address, data := serve(t, program)
+				node(t, []string{"E2E_ADDRESS=" + address, "E2E_DATA=" + data, "E2E_PROGRAM=" + program}, "--test", "--test-reporter=spec", file)
 			})
 		}
 	})
-	t.Run("sheets", func(t *testing.T) { node(t, "", "sheets.mjs") })
+	t.Run("sheets", func(t *testing.T) { node(t, nil, "sheets.mjs") })
 	t.Run("seen", allSeen)
 }
 
@@ -150,7 +152,7 @@ func run(t *testing.T, cmd *exec.Cmd) {
 }
 
 // node runs a program of ours; what it prints is passed on as it comes.
-func node(t *testing.T, address string, args ...string) {
+func node(t *testing.T, env []string, args ...string) {
 	t.Helper()
 	chromium, err := exec.LookPath("chromium")
 	if err != nil {
@@ -161,16 +163,16 @@ func node(t *testing.T, address string, args ...string) {
 	cmd := exec.CommandContext(ctx, "node", args...)
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) } // the browser stops with it
 	cmd.WaitDelay = patience
-	cmd.Env = append(os.Environ(), "E2E_ADDRESS="+address, "E2E_CHROMIUM="+chromium)
+	cmd.Env = append(append(os.Environ(), "E2E_CHROMIUM="+chromium), env...)
 	run(t, cmd)
 }
 
-// serve starts a server with a database of its own and gives its address. It
-// believes what the browsers say about their network. When the test is over it
+// serve starts a server with a database of its own and gives its address and the
+// folder that it runs in. It believes what the browsers say about their network. When the test is over it
 // must stop as it was told, and have nothing to complain about.
-func serve(t *testing.T, program string) (address string) {
+func serve(t *testing.T, program string) (address, dir string) {
 	t.Helper()
-	dir := t.TempDir()
+	dir = t.TempDir()
 	logFile := filepath.Join(dir, "serve.log")
 	log, err := os.Create(logFile)
 	if err != nil {
@@ -198,7 +200,7 @@ func serve(t *testing.T, program string) (address string) {
 	if !ready {
 		t.Fatalf("the server said %q (%v)", line, err)
 	}
-	return strings.Replace(address, "127.0.0.1", "localhost", 1) // security keys know names only
+	return strings.Replace(address, "127.0.0.1", "localhost", 1), dir // security keys know names only
 }
 
 // gateway takes text messages, which development mode keeps for reading as well.

@@ -17,6 +17,7 @@ import (
 	"github.com/twinlatch/twinlatch/method/text"
 	"github.com/twinlatch/twinlatch/method/totp"
 	"github.com/twinlatch/twinlatch/method/webauthn"
+	"github.com/twinlatch/twinlatch/method/yubico"
 	"golang.org/x/net/html"
 )
 
@@ -47,7 +48,7 @@ func methodNames(t *testing.T) []string {
 		t.Fatal(err)
 	}
 	var names []string
-	for _, m := range []twinlatch.Method{app, key, phone} {
+	for _, m := range []twinlatch.Method{app, key, phone, yubico.New(nil)} {
 		names = append(names, m.Describe().Name)
 	}
 	return names

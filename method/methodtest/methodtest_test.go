@@ -33,6 +33,7 @@ func TestFlawedMethods(t *testing.T) {
 	}
 	for flaw, by := range map[string]string{
 		"no wrong message":        "describes_itself",
+		"a word that is a key":    "describes_itself",
 		"shared description":      "describes_itself",
 		"parse keeps all":         "parses",
 		"parse takes anything":    "parses",
@@ -113,8 +114,11 @@ func (m *note) description() twinlatch.Description {
 		EnrollFields: []twinlatch.Field{{Name: "box", Label: "box.label", Type: "text", MaxLength: 100}},
 		AnswerFields: []twinlatch.Field{{Name: "word", Label: "word.label", Type: "text", MaxLength: 100, Wrong: "err.word"}},
 	}
-	if m.flaw == "no wrong message" {
+	switch m.flaw {
+	case "no wrong message":
 		d.AnswerFields[0].Wrong = ""
+	case "a word that is a key":
+		d.AMR = []string{"hwk"}
 	}
 	return d
 }

@@ -309,7 +309,10 @@ func TestRepliesThatProveNothing(t *testing.T) {
 		t.Run(name, func(t *testing.T) { refuses(t, reply, time.Minute) })
 	}
 	for name, reply := range late {
-		t.Run(name, func(t *testing.T) { refuses(t, reply, short) })
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			refuses(t, reply, short)
+		})
 	}
 	t.Logf("%d cases", len(replies)+len(late))
 }
