@@ -24,7 +24,7 @@ build: ## build bin/twinlatch
 # The race detector first, where goroutines share something; then everything, so
 # that the last lines are those of all tests.
 test: setup ## install what the tests need and run all of them
-	$(GO) test -race -timeout 40m . $(call packages,sqlstore keyring web pages server sender)
+	$(GO) test -race -timeout 40m . $(call packages,sqlstore keyring web pages server sender method/yubico interop)
 	$(GO) test -timeout 40m ./...
 
 e2e: setup ## only walk the journeys in a real browser

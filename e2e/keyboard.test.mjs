@@ -85,7 +85,7 @@ journey("create an account, set an app up and sign in with the keyboard", async 
 	await tab(p, "Show authenticator app");
 	await p.page.keyboard.press("Enter");
 	await seesFocus(p, "Hide authenticator app");
-	assert.deepEqual(await tab(p, "Get backup codes"), ["Remove Authenticator app", "Rename Authenticator app", "Add authenticator app", "Enable Text message", "Turn off 2-step verification", "Get backup codes"]);
+	assert.deepEqual(await tab(p, "Get backup codes"), ["Remove Authenticator app", "Rename Authenticator app", "Add authenticator app", "Enable Security key", "Enable Text message", "Enable YubiKey one-time password", "Turn off 2-step verification", "Get backup codes"]);
 	await tab(p, "Rename Authenticator app", "Shift+Tab");
 	await p.page.keyboard.press("Space");
 	await tab(p, "New name");

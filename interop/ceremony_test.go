@@ -117,6 +117,10 @@ func (c ceremony) common() []forged {
 	lie(c.json, "the client data's crossOrigin is hidden by a second one", clientText(func(s string) string {
 		return `{"crossOrigin":true,` + s[1:]
 	}))
+	// encoding/json takes a long s for an s, and a Kelvin sign for a k.
+	lie(c.json, "the client data's crossOrigin is hidden by another spelling", clientText(func(s string) string {
+		return `{"croſſOrigin":true,` + s[1:]
+	}))
 	lie(c.json, "tokenBinding is a string", clientData(with("tokenBinding", "present")))
 	lie(c.json, "tokenBinding has no status", clientData(with("tokenBinding", map[string]any{"id": "x"})))
 	lie(c.json, "tokenBinding has an unknown status", clientData(with("tokenBinding", map[string]any{"status": "maybe"})))

@@ -26,7 +26,7 @@ type forgery func(*attempt) string
 type forged struct {
 	name   string
 	forge  forgery
-	status int // 0: 422
+	status int // 0: refused
 }
 
 func (a *attempt) register(lies ...securitykey.Lie) string {
@@ -169,7 +169,7 @@ func run(t *testing.T, all []forged, try func(t *testing.T, f forged)) {
 		}
 		names[f.name] = true
 		if f.status == 0 {
-			f.status = 422
+			f.status = refused
 		}
 		t.Run(f.name, func(t *testing.T) {
 			t.Parallel()

@@ -82,7 +82,7 @@ func registrations() []forged {
 		{name: "§7.1 step 3: transports are a string", forge: registering(response(with("transports", "usb")))},
 		{name: "§7.1 step 8: the challenge has taken its one answer", forge: func(a *attempt) string {
 			right := a.register()
-			a.answers(a.question, a.register(from("https://evil.example"))).is(422)
+			a.answers(a.question, a.register(from("https://evil.example"))).is(refused)
 			return right
 		}},
 		{name: "§7.1 step 12: client data altered after self attestation", forge: by(self, registering(reply(func(r *securitykey.Reply) {

@@ -31,6 +31,7 @@ const (
 	otherPort = "https://login.example.com:8443"
 
 	security = "/settings/user/security"
+	refused  = http.StatusUnprocessableEntity
 )
 
 // site is the pages at https://id.example.com, with security keys and nothing

@@ -117,7 +117,7 @@ func TestUserVerification(t *testing.T) {
 	t.Run("§7.1 step 16: nobody proved who they are", func(t *testing.T) {
 		p, key := s.person(t), newKey()
 		q := p.adds()
-		p.answers(q, made(t)(key.Register(origin, q.options, touched))).is(http.StatusUnprocessableEntity)
+		p.answers(q, made(t)(key.Register(origin, q.options, touched))).is(refused)
 		p.mustHaveNoKey()
 	})
 	t.Run("§7.2 step 17: nobody proved who they are", func(t *testing.T) {
@@ -125,7 +125,7 @@ func TestUserVerification(t *testing.T) {
 		p.enroll(key)
 		half := p.elsewhere()
 		q := half.asked()
-		half.answers(q, made(t)(key.Sign(origin, q.options, touched))).is(http.StatusUnprocessableEntity)
+		half.answers(q, made(t)(key.Sign(origin, q.options, touched))).is(refused)
 		half.mustWait()
 		half.verify(key)
 	})
@@ -154,7 +154,7 @@ func TestModels(t *testing.T) {
 		t.Run("§7.1 step 24: "+name, func(t *testing.T) {
 			p := s.person(t)
 			q := p.adds()
-			p.answers(q, made(t)(other.Register(origin, q.options))).is(http.StatusUnprocessableEntity).
+			p.answers(q, made(t)(other.Register(origin, q.options))).is(refused).
 				says("This kind of security key cannot be used here. Use another one.")
 			p.mustHaveNoKey()
 		})
@@ -200,7 +200,7 @@ func TestCounter(t *testing.T) {
 			}
 			half = p.elsewhere()
 			q = half.asked()
-			half.answers(q, made(t)(key.Sign(origin, q.options, counting(c.said[last])))).is(http.StatusUnprocessableEntity).says(copied)
+			half.answers(q, made(t)(key.Sign(origin, q.options, counting(c.said[last])))).is(refused).says(copied)
 			half.mustWait()
 			p.tellsOfCopy()
 			if highest := max(c.registered, c.said[max(0, last-1)]); highest < math.MaxUint32 {
@@ -232,7 +232,7 @@ func TestClone(t *testing.T) {
 			p.elsewhere().verify(first)
 			late := p.elsewhere()
 			q := late.asked()
-			late.answers(q, made(t)(second.Sign(origin, q.options))).is(http.StatusUnprocessableEntity).says(copied)
+			late.answers(q, made(t)(second.Sign(origin, q.options))).is(refused).says(copied)
 			late.mustWait()
 			p.tellsOfCopy()
 		})
@@ -256,7 +256,7 @@ func TestRegisteredAlready(t *testing.T) {
 	}
 	same := claims(func(c *securitykey.Claims) { c.Attested.ID = known.Exclude[0].ID })
 	t.Run("§7.1 step 26: by the same account", func(t *testing.T) {
-		p.answers(q, made(t)(newKey().Register(origin, q.options, same))).is(http.StatusUnprocessableEntity).
+		p.answers(q, made(t)(newKey().Register(origin, q.options, same))).is(refused).
 			says("This key is already on your account.")
 		p.elsewhere().verify(key)
 	})
@@ -268,13 +268,13 @@ func TestRegisteredAlready(t *testing.T) {
 		thief.answers(q, made(t)(copied.Register(origin, q.options, same)))
 		half := p.elsewhere()
 		q = half.asked()
-		half.answers(q, made(t)(copied.Sign(origin, q.options))).is(http.StatusUnprocessableEntity)
+		half.answers(q, made(t)(copied.Sign(origin, q.options))).is(refused)
 		half.mustWait()
 		half.verify(key)
 		half = thief.elsewhere()
 		if at := half.get("/verify"); at.status == http.StatusOK {
 			q = at.question("get")
-			half.answers(q, made(t)(key.Sign(origin, q.options))).is(http.StatusUnprocessableEntity)
+			half.answers(q, made(t)(key.Sign(origin, q.options))).is(refused)
 			half.mustWait()
 		}
 	})
@@ -287,7 +287,7 @@ func TestChallengeOfTheOtherCeremony(t *testing.T) {
 	t.Run("§7.1 step 8: the challenge of an authentication", func(t *testing.T) {
 		second, q := newKey(), p.adds()
 		other := p.elsewhere().asked().challenge(t)
-		p.answers(q, made(t)(second.Register(origin, q.options, clientData(with("challenge", other))))).is(http.StatusUnprocessableEntity)
+		p.answers(q, made(t)(second.Register(origin, q.options, clientData(with("challenge", other))))).is(refused)
 		half := p.elsewhere()
 		if _, err := second.Sign(origin, half.asked().options); !errors.Is(err, securitykey.ErrNotAllowed) {
 			t.Errorf("the key is asked for: %v", err)
@@ -297,7 +297,7 @@ func TestChallengeOfTheOtherCeremony(t *testing.T) {
 		q := p.adds()
 		registered := made(t)(newKey().Register(origin, q.options))
 		half := p.elsewhere()
-		half.answers(half.asked(), registered).is(http.StatusUnprocessableEntity)
+		half.answers(half.asked(), registered).is(refused)
 		half.mustWait()
 		half.verify(key)
 	})
@@ -311,8 +311,8 @@ func TestExpiry(t *testing.T) {
 		status int
 	}{
 		"just in time":      {open - time.Second, http.StatusSeeOther},
-		"five minutes":      {open, http.StatusUnprocessableEntity},
-		"and a second":      {open + time.Second, http.StatusUnprocessableEntity},
+		"five minutes":      {open, refused},
+		"and a second":      {open + time.Second, refused},
 		"before it was put": {-time.Second, http.StatusSeeOther},
 	} {
 		t.Run("§7.2 step 11: "+name, func(t *testing.T) {
@@ -346,7 +346,7 @@ func TestExpiry(t *testing.T) {
 func TestAskedAgain(t *testing.T) {
 	p, key := newSite(t).person(t), newKey()
 	q := p.adds()
-	again := p.answers(q, made(t)(newKey().Register(origin, q.options, from("https://evil.example")))).is(http.StatusUnprocessableEntity).question("create")
+	again := p.answers(q, made(t)(newKey().Register(origin, q.options, from("https://evil.example")))).is(refused).question("create")
 	if again.challenge(t) == q.challenge(t) {
 		t.Error("the challenge of a refused registration is asked again")
 	}
@@ -354,7 +354,7 @@ func TestAskedAgain(t *testing.T) {
 
 	half := p.elsewhere()
 	q = half.asked()
-	again = half.answers(q, made(t)(key.Sign(origin, q.options, from("https://evil.example")))).is(http.StatusUnprocessableEntity).question("get")
+	again = half.answers(q, made(t)(key.Sign(origin, q.options, from("https://evil.example")))).is(refused).question("get")
 	if again.challenge(t) == q.challenge(t) {
 		t.Error("the challenge of a refused authentication is asked again")
 	}
@@ -381,7 +381,7 @@ func TestRemoved(t *testing.T) {
 			t.Errorf("it is asked for: %v", err)
 		}
 		a := &attempt{person: half, key: key, question: q}
-		half.answers(q, a.allowing(lost).sign(reply(anonymous))).is(http.StatusUnprocessableEntity).
+		half.answers(q, a.allowing(lost).sign(reply(anonymous))).is(refused).
 			says("That security key is not on your account. Use another key, or try another way.")
 		half.mustWait()
 		half.verify(key)
@@ -414,10 +414,10 @@ func TestAnswersAreFields(t *testing.T) {
 	right := made(t)(key.Sign(origin, q.options))
 	half.post(q.action, "response", "{}", "response", right).is(http.StatusBadRequest)
 	half.post(q.action, "response", right, "response", right).is(http.StatusBadRequest)
-	half.post(q.action, "Response", right).is(http.StatusUnprocessableEntity)
-	half.post(q.action+"?response="+url.QueryEscape(right), "x", "y").is(http.StatusUnprocessableEntity)
+	half.post(q.action, "Response", right).is(refused)
+	half.post(q.action+"?response="+url.QueryEscape(right), "x", "y").is(refused)
 	half.get(q.action + "?response=" + url.QueryEscape(right)).is(http.StatusOK)
-	half.send(http.MethodPost, q.action, right).is(http.StatusUnprocessableEntity)
+	half.send(http.MethodPost, q.action, right).is(refused)
 	half.mustWait()
 	half.answers(q, right).goes(security) // none of that was an answer
 }

@@ -114,7 +114,7 @@ func checkKey(cose []byte) error {
 	}
 	if rsa, ok := parsed.(webauthncose.RSAPublicKeyData); ok {
 		n, e := new(big.Int).SetBytes(rsa.Modulus), new(big.Int).SetBytes(rsa.Exponent)
-		if n.BitLen() < 2048 || n.BitLen() > 4096 || n.Bit(0) == 0 || e.BitLen() < 2 || e.BitLen() > 31 || e.Bit(0) == 0 {
+		if rsa.Algorithm != int64(webauthncose.AlgRS256) || n.BitLen() < 2048 || n.BitLen() > 4096 || n.Bit(0) == 0 || e.BitLen() < 2 || e.BitLen() > 31 || e.Bit(0) == 0 {
 			return fmt.Errorf("webauthn: an RSA key of %d bits and exponent %d bits long is not accepted: %w", n.BitLen(), e.BitLen(), twinlatch.ErrWrongCode)
 		}
 	}

@@ -218,9 +218,18 @@ func (m *Method) FinishEnroll(_ context.Context, in twinlatch.Input, state []byt
 	if err != nil {
 		return twinlatch.NewFactor{}, err
 	}
+	if err := unambiguous([]byte(a[responseField]), "id", "rawId", "type", "response"); err != nil {
+		return twinlatch.NewFactor{}, err
+	}
 	response, err := protocol.ParseCredentialCreationResponseBytes([]byte(a[responseField]))
 	if err != nil {
 		return twinlatch.NewFactor{}, wrong(err)
+	}
+	if err := unambiguous(response.Raw.AttestationResponse.ClientDataJSON, "type", "challenge", "origin"); err != nil {
+		return twinlatch.NewFactor{}, err
+	}
+	if o := response.Response.AttestationObject; o.AttStatement == nil && o.SubStatements == nil {
+		return twinlatch.NewFactor{}, wrong(errors.New("the attestation statement is missing"))
 	}
 	if err := m.sentFrom(response.Response.CollectedClientData); err != nil {
 		return twinlatch.NewFactor{}, err
@@ -263,9 +272,15 @@ func (m *Method) FinishVerify(_ context.Context, in twinlatch.Input, state []byt
 	if err != nil {
 		return twinlatch.Proof{}, err
 	}
+	if err := unambiguous([]byte(a[responseField]), "id", "rawId", "type", "response"); err != nil {
+		return twinlatch.Proof{}, err
+	}
 	response, err := protocol.ParseCredentialRequestResponseBytes([]byte(a[responseField]))
 	if err != nil {
 		return twinlatch.Proof{}, wrong(err)
+	}
+	if err := unambiguous(response.Raw.AssertionResponse.ClientDataJSON, "type", "challenge", "origin"); err != nil {
+		return twinlatch.Proof{}, err
 	}
 	// Keys that were removed since the question cannot answer it, nor those that
 	// were added.

@@ -38,7 +38,7 @@ type Key struct {
 	Algorithm    Algorithm // of credentials made from now on
 	Attestation  Attestation
 	AAGUID       [16]byte
-	Flags        Flags  // in every response; AT and ED come by themselves
+	Flags        Flags  // in every response; AT comes by itself when registering
 	Step         uint32 // how far a use moves the signature counter; 0: it does not count
 	Discoverable bool   // it gives back the user handle, and signs without a list of credentials
 	Transports   []string
