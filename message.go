@@ -14,8 +14,10 @@ import (
 type Message struct {
 	ID        MessageID // the same at each try, for the vendor's deduplication
 	Channel   Channel
-	To        Secret // Text: a number in E.164, "+447700900167"
-	Body      Secret
+	To        Secret // Text: a number in E.164, "+447700900167"; Email: an address, "ana@example.com"
+	Subject   string // Email: one line
+	Body      Secret // plain text
+	HTML      Secret // Email: the same as HTML; may be empty
 	Country   string    // Text: of the number, ISO 3166-1 alpha-2, or "001" for none
 	ExpiresAt time.Time // of no use afterwards
 }
@@ -23,8 +25,10 @@ type Message struct {
 // Channel is by which way a Message travels.
 type Channel string
 
-// Text is a text message (SMS).
-const Text Channel = "text"
+const (
+	Text  Channel = "text"  // a text message (SMS)
+	Email Channel = "email" // an e-mail
+)
 
 // Sender carries messages; each vendor is one. Implementations are safe for
 // concurrent use and heed ctx, which always ends within seconds. sendertest
@@ -82,7 +86,9 @@ type StoredMessage struct {
 type envelope struct {
 	Channel Channel `json:"channel"`
 	To      string  `json:"to"`
+	Subject string  `json:"subject,omitempty"`
 	Body    string  `json:"body"`
+	HTML    string  `json:"html,omitempty"`
 	Country string  `json:"country,omitempty"`
 }
 
@@ -90,7 +96,7 @@ func envelopeOf(m *Message) *envelope {
 	if m == nil {
 		return nil
 	}
-	return &envelope{m.Channel, m.To.Reveal(), m.Body.Reveal(), m.Country}
+	return &envelope{m.Channel, m.To.Reveal(), m.Subject, m.Body.Reveal(), m.HTML.Reveal(), m.Country}
 }
 
 func messagePlace(id AccountID, m MessageID) Place {
@@ -166,7 +172,8 @@ func (s *Service) send(ctx context.Context, m StoredMessage) StoredMessage {
 		m.Delivery, m.NextAt = Failed, time.Time{}
 	} else {
 		s.carry(ctx, log, &m, Message{
-			ID: m.ID, Channel: m.Channel, To: NewSecret(e.To), Body: NewSecret(e.Body), Country: e.Country, ExpiresAt: m.ExpiresAt,
+			ID: m.ID, Channel: m.Channel, To: NewSecret(e.To), Subject: e.Subject, Body: NewSecret(e.Body), HTML: NewSecret(e.HTML),
+			Country: e.Country, ExpiresAt: m.ExpiresAt,
 		})
 	}
 	err = s.cfg.Store.Tx(ctx, m.Account, func(tx Tx) error { return tx.Sent(m) })
