@@ -64,7 +64,11 @@ const (
 	EventTwoStepOn       EventType = "twostep.on"
 	EventTwoStepOff      EventType = "twostep.off"
 	EventBackupCodesMade EventType = "backup.made"
-	EventConfirmed       EventType = "password.confirmed" // the first step was done again
+	EventConfirmed       EventType = "password.confirmed"   // the first step was done again
+	EventResetAsked      EventType = "password.reset_asked" // by whom is not known
+	EventPasswordReset   EventType = "password.reset"       // by a link
+	EventPasswordChanged EventType = "password.changed"
+	EventAlarm           EventType = "owner.alarm" // "This was not me"
 	EventSignedOut       EventType = "session.signed_out"
 	EventSessionEnded    EventType = "session.ended" // More: device
 	EventOthersEnded     EventType = "session.others_ended"
@@ -138,7 +142,10 @@ func (s *Service) record(tx Tx, id AccountID, actor string, c Client, t EventTyp
 	if err != nil {
 		return err
 	}
-	return tx.Append(e)
+	if err := tx.Append(e); err != nil {
+		return err
+	}
+	return s.notify(tx, e)
 }
 
 // Events lists an account's newest events before seq (0: the newest of all).

@@ -14,10 +14,10 @@ import (
 type Message struct {
 	ID        MessageID // the same at each try, for the vendor's deduplication
 	Channel   Channel
-	To        Secret // Text: a number in E.164, "+447700900167"; Email: an address, "ana@example.com"
-	Subject   string // Email: one line
-	Body      Secret // plain text
-	HTML      Secret // Email: the same as HTML; may be empty
+	To        Secret    // Text: a number in E.164, "+447700900167"; Email: an address, "ana@example.com"
+	Subject   string    // Email: one line
+	Body      Secret    // plain text
+	HTML      Secret    // Email: the same as HTML; may be empty
 	Country   string    // Text: of the number, ISO 3166-1 alpha-2, or "001" for none
 	ExpiresAt time.Time // of no use afterwards
 }
@@ -132,10 +132,13 @@ func (s *Service) newMessage(id AccountID, e envelope, ch Challenge, now time.Ti
 	}, err
 }
 
-// Deliver sends what is due in the outbox: messages whose sending failed, or
-// whose sender died. It returns how many it tried; the server calls it again
+// Deliver sends what is due in the outbox: notices, and messages whose sending
+// failed, or whose sender died. It returns how many it tried; the server calls it again
 // and again. Any number of processes may do so at the same time.
 func (s *Service) Deliver(ctx context.Context) (tried int, err error) {
+	if _, err := s.answerRequests(ctx); err != nil {
+		return 0, err
+	}
 	paused, err := s.cfg.Store.Settle(ctx, s.now())
 	if err != nil {
 		return 0, err

@@ -61,6 +61,13 @@ type Store interface {
 	// is missing in checks or differs it writes nothing: ErrWrongKeys.
 	CheckKeys(ctx context.Context, checks map[string][]byte) error
 
+	// PutRequest keeps what a stranger asked for. LeaseRequests gives at most n of
+	// those that are due and makes them due again at until; of any number of
+	// callers one gets each. It deletes those that are too old.
+	PutRequest(ctx context.Context, r StoredRequest) error
+	LeaseRequests(ctx context.Context, now, until time.Time, n int) ([]StoredRequest, error)
+	DeleteRequest(ctx context.Context, id RequestID) error
+
 	// NewestEvent is when the newest event of any account was written; zero
 	// without events.
 	NewestEvent(ctx context.Context) (time.Time, error)
@@ -115,6 +122,8 @@ type View interface {
 	Open(s SessionID, p Purpose, now time.Time) (StoredChallenge, error)
 	Newest(s SessionID, p Purpose) (StoredChallenge, error)
 
+	Ticket(t TicketID) (StoredTicket, error) // not used up; it may be too old
+
 	// Delivery is what became of the newest message of a challenge. ErrNotFound:
 	// none was sent, or it has expired.
 	Delivery(c ChallengeID) (Delivery, error)
@@ -128,7 +137,7 @@ type View interface {
 
 // Tx reads and changes one account. It has two kinds of writes. Plain ones
 // write rows. Guards (Lock, Try, Spend, Consume, Resend, Sent, Advance, Used,
-// UpdateSession, UseBackupCode, Append) are single conditional statements: of any number of
+// Redeem, UpdateSession, UseBackupCode, Append) are single conditional statements: of any number of
 // concurrent callers exactly the allowed number succeed, the others get the
 // named error.
 type Tx interface {
@@ -164,6 +173,12 @@ type Tx interface {
 	// Guard: *LimitError, or ErrExpired when it is over, absent or of another
 	// session.
 	Resend(c ChallengeID, s SessionID, now, next time.Time) error
+
+	InsertTicket(t StoredTicket) error
+	// Redeem uses up the ticket with this ID, Purpose and SecretHash. Guard:
+	// ErrExpired.
+	Redeem(t StoredTicket, now time.Time) error
+	DeleteTickets(p TicketPurpose) error
 
 	Enqueue(m StoredMessage) error
 	// Sent notes Delivery, Sender, Ref and NextAt of a leased message. A receipt

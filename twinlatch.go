@@ -23,6 +23,7 @@ type Config struct {
 	Policy  Policy           // zero value: DefaultPolicy
 	Hashing Hashing          // how passwords are hashed; zero value: DefaultHashing
 	Sending Sending          // who carries messages; zero value: nobody
+	Notice  Notice           // the e-mail to the owner for an event; nil: none
 	Clock   func() time.Time // nil: time.Now
 	Rand    io.Reader        // safe for concurrent use; nil: crypto/rand.Reader
 	Log     *slog.Logger     // nil: discarded
@@ -36,7 +37,8 @@ type Service struct {
 	methods  map[Kind]Method
 	carriers []*carrier
 	hasher   *hasher
-	decoy    Sealed // the hash that a password of nobody is compared with
+	due      chan struct{} // see Due
+	decoy    Sealed        // the hash that a password of nobody is compared with
 }
 
 // New checks cfg, and that cfg.Keys opens what cfg.Store holds (ErrWrongKeys).
@@ -70,7 +72,7 @@ func New(ctx context.Context, cfg Config) (*Service, error) {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	s := &Service{cfg: cfg, methods: map[Kind]Method{}, hasher: newHasher(cfg.Hashing)}
+	s := &Service{cfg: cfg, methods: map[Kind]Method{}, hasher: newHasher(cfg.Hashing), due: make(chan struct{}, 1)}
 	for i, m := range cfg.Methods {
 		if missing(m) {
 			return nil, fmt.Errorf("twinlatch: Config.Methods[%d] is nil", i)

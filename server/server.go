@@ -31,6 +31,7 @@ type Options struct {
 	Ready    func(context.Context) error                  // nil error: requests can be served; required
 	Sweep    func(context.Context) error                  // deletes what has ended; nil: nothing to sweep
 	Deliver  func(context.Context) (tried int, err error) // sends what is due; nil: nothing to send
+	Due      <-chan struct{}                              // something is due before its time; may be nil
 	Receipts map[string]http.Handler                      // what vendors post to /receipts/NAME; they authenticate it
 	Log      *slog.Logger                                 // nil: discarded
 	Out      io.Writer                                    // gets that line; nil: nobody
@@ -192,6 +193,7 @@ func (o Options) deliver(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 		case <-tick.C:
+		case <-o.Due:
 		}
 	}
 }

@@ -73,6 +73,7 @@ func (c *serveCommand) Run(t terminal) error {
 		Ready:    program.ready,
 		Sweep:    program.sweep,
 		Deliver:  program.deliver,
+		Due:      program.due,
 		Receipts: program.receipts,
 		Log:      log,
 		Out:      t.out,

@@ -33,6 +33,7 @@ type program struct {
 	receipts     map[string]http.Handler
 	ready, sweep func(context.Context) error
 	deliver      func(context.Context) (int, error)
+	due          <-chan struct{}
 	close        func() error
 }
 
@@ -135,6 +136,7 @@ func wire(ctx context.Context, cfg *config.Config, log *slog.Logger) (_ *program
 		ready:    store.Ping,
 		sweep:    service.Sweep,
 		deliver:  service.Deliver,
+		due:      service.Due(),
 		close:    func() error { return errors.Join(carried.close(), store.Close()) },
 	}, nil
 }

@@ -48,6 +48,7 @@ func Run(t *testing.T, open func(t *testing.T) twinlatch.Store) {
 		{"challenge, settle", (*suite).settle},
 		{"challenge, send again", (*suite).resend},
 		{"message, receipts", (*suite).receipts},
+		{"ticket", (*suite).ticket},
 		{"session", (*suite).session},
 		{"session, absent", (*suite).absentSession},
 		{"session, update", (*suite).updateSession},
@@ -81,6 +82,7 @@ func Run(t *testing.T, open func(t *testing.T) twinlatch.Store) {
 		{"message, outbox", (*suite).outbox},
 		{"message, lease", (*suite).leaseOnce},
 		{"message, routes", (*suite).routes},
+		{"requests", (*suite).requests},
 		{"sweep", (*suite).sweep},
 		{"close", (*suite).close},
 	} {
