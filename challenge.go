@@ -224,10 +224,17 @@ func (s *Service) ask(ctx context.Context, who Known, f FactorID, c Client) (Cha
 		}
 		ch, k = fresh, state
 		stored.CreatedAt = now
+		last, err := tx.Newest(row.Session.ID, Verify)
+		if ignoreNotFound(err) != nil {
+			return false, err
+		}
 		if err := tx.InsertChallenge(stored); err != nil {
 			return false, err
 		}
-		if who.reason == ReasonCodeTooOld || who.reason == ReasonIPChanged {
+		// Asking otherwise, or again after a wrong answer, is no news: else whoever
+		// has an old cookie could fill the trail.
+		news := !now.Before(last.ExpiresAt)
+		if news && (who.reason == ReasonCodeTooOld || who.reason == ReasonIPChanged) {
 			return true, s.record(tx, id, self, c, EventAsked, map[string]string{"reason": string(who.reason)})
 		}
 		return true, nil

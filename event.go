@@ -41,6 +41,9 @@ type Detail struct {
 //     "password" of a sign-in that needed no second step,
 //   - "reason": the Reason for which the second step was asked; empty when the
 //     session passed and the person gave a fresh proof,
+//   - "network": "new" when the second step was not done from there in 90 days,
+//   - "times": how many wrong answers there were since the last right one,
+//   - "all": "yes" when a factor was removed by turning everything off,
 //   - "amr": how it was done, RFC 8176 values with spaces between,
 //   - "left": how many backup codes are left,
 //   - "device": the user agent of the session that was ended,

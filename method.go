@@ -69,7 +69,7 @@ type Description struct {
 	AnswerFields []Field  // of the answer: the code box
 	Sends        bool     // BeginVerify causes a message: one factor at a time, from a POST only
 	Named        bool     // people have several, and are asked what they call each
-	Script       bool     // a script in the browser answers Prompt.Options; without it the method cannot be used
+	Script       bool     // the browser's WebAuthn answers Prompt.Options, by a script; without it the method cannot be used
 	AMR          []string // authentication method references, RFC 8176: "otp", "sms", "hwk"; see Proof.AMR
 
 	// Unguessable says that no number of wrong answers makes a right one likelier,
@@ -97,8 +97,8 @@ type Question struct {
 	Prompt  Prompt   // for the person
 	Message *Message // to be sent: Channel, To, Body and Country; nil: none
 
-	Tries int           // how many answers it takes; 0, and at most: Policy.Tries
-	For   time.Duration // how long it is open; 0, and at most: Policy.CodeFor
+	Tries int           // how many answers it takes; 0 means Policy.Tries, which is also the most
+	For   time.Duration // how long it is open; 0 means Policy.CodeFor, which is also the most
 }
 
 // Prompt is shown to the person: pages render it, the API returns it as JSON.

@@ -168,13 +168,11 @@ func (s *Service) putPassword(tx Tx, id AccountID, sealed Sealed, stays SessionI
 // A bad new password is a *FieldError. ErrWrongPassword: the old one is not right;
 // limits and other errors are those of ConfirmPassword.
 func (s *Service) ChangePassword(ctx context.Context, who Passed, old, password Secret, c Client) error {
-	if who.facts == nil {
-		return ErrNoSession
-	}
-	if err := s.MayChange(who); err != nil {
+	a := who.Account()
+	err := s.cfg.Store.View(ctx, a.ID, func(v View) error { return s.allowed(v, who, alter) })
+	if err != nil {
 		return err
 	}
-	a := who.Account()
 	if err := CheckPassword(password, a.Login, a.DisplayName); err != nil {
 		return err
 	}

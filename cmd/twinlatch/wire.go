@@ -84,8 +84,11 @@ func wire(ctx context.Context, cfg *config.Config, log *slog.Logger) (_ *program
 		return nil, err
 	case key != nil:
 		methods = append(methods, key)
+		if at := keyAddress(cfg).String(); at != cfg.Address.String() {
+			log.WarnContext(ctx, "security keys work at another address of this server only", "address", at)
+		}
 	default:
-		log.WarnContext(ctx, "security keys are not offered: browsers know them only at https:// with a name, and at http://localhost", "address", cfg.Address)
+		log.WarnContext(ctx, "security keys are not offered: browsers know them only at https:// with a domain name, and at http://localhost", "address", cfg.Address.String())
 	}
 	if len(carried.all) > 0 {
 		phone, err := text.New(text.Config{
