@@ -73,7 +73,7 @@ type Description struct {
 	AMR          []string // authentication method references, RFC 8176: "otp", "sms", "hwk"; see Proof.AMR
 
 	// Unguessable says that no number of wrong answers makes a right one likelier,
-	// because it is a signature, or 128 bits. Then wrong answers do not pause the
+	// because it is a signature, or has 64 bits and more. Then wrong answers do not pause the
 	// method, and who has only the password cannot keep the owner from using it.
 	Unguessable bool
 }
