@@ -61,10 +61,10 @@ func (s *Store) Lease(ctx context.Context, now, until time.Time, n int) ([]twinl
 			UPDATE outbox SET tries = tries + 1, next_at = $2
 			WHERE (account_id, id) IN (
 				SELECT o.account_id, o.id FROM outbox AS o WHERE o.next_at <= $1 AND o.expires_at > $1
-				AND EXISTS (SELECT 1 FROM challenges AS c WHERE c.account_id = o.account_id
+				AND (o.challenge_id = '' OR EXISTS (SELECT 1 FROM challenges AS c WHERE c.account_id = o.account_id
 					AND c.id = o.challenge_id AND c.consumed_at IS NULL AND c.tries_left > 0
 					AND (c.session_id = '' OR EXISTS (SELECT 1 FROM sessions AS s
-						WHERE s.account_id = c.account_id AND s.id = c.session_id)))
+						WHERE s.account_id = c.account_id AND s.id = c.session_id))))
 				ORDER BY o.next_at LIMIT $3)
 			AND next_at <= $1
 			RETURNING account_id, id, challenge_id, channel, route, message, key_id, tries, delivery, sender, ref,
