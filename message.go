@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 )
@@ -37,11 +38,16 @@ type Sender interface {
 	// Name is what settings, logs and receipts call it: "twilio".
 	Name() string
 
+	// Carries says by which channels it sends, each time the same.
+	Carries(Channel) bool
+
 	// Send hands a message over and returns the vendor's name for it, which
-	// may be empty. ErrNoRoute: this Sender will never carry it, the next one
-	// is tried. ErrBadRecipient: nobody will, nothing more is tried. Any other
-	// error: the next one is tried now, and all again later until the message
-	// expires. Errors hold neither recipient nor body.
+	// may be empty. ErrNoRoute: this Sender never will, for instance because it
+	// does not carry the channel; the next one is tried. ErrBadRecipient: nobody
+	// will, nothing more is tried. Any other error: the next one is tried now,
+	// and all again later until the message expires, but three times at most when
+	// it is context.DeadlineExceeded, after which the vendor may have it. Errors
+	// hold neither recipient nor body.
 	Send(ctx context.Context, m Message) (ref string, err error)
 }
 
@@ -68,7 +74,7 @@ type Receipt struct {
 type StoredMessage struct {
 	Account   AccountID
 	ID        MessageID
-	Challenge ChallengeID // whose code it brings
+	Challenge ChallengeID // whose code it brings; empty: none, it is of use until it expires
 	Channel   Channel
 	Route     string // country and purpose: how many of its codes are typed back is judged together
 	Sealed    Sealed
@@ -192,6 +198,9 @@ func (s *Service) carry(ctx context.Context, log *slog.Logger, m *StoredMessage,
 	defer cancel()
 	again, maybe := false, false
 	for _, c := range s.carriers {
+		if !c.Carries(m.Channel) {
+			continue
+		}
 		if !c.closed(s.now()) {
 			again = true
 			continue
@@ -233,6 +242,11 @@ func (s *Service) carry(ctx context.Context, log *slog.Logger, m *StoredMessage,
 		m.Delivery, m.NextAt = Failed, time.Time{}
 		log.ErrorContext(ctx, "nobody carries this message")
 	}
+}
+
+// carries reports whether anybody sends by a channel.
+func (s *Service) carries(by Channel) bool {
+	return slices.ContainsFunc(s.carriers, func(c *carrier) bool { return c.Carries(by) })
 }
 
 const maxRef = 200

@@ -38,9 +38,9 @@ type Store interface {
 	Return(ctx context.Context, l Limit, end time.Time) error
 
 	// Lease gives out at most n messages that are due, those due first; each
-	// to one caller, who has it until then. Not due are messages whose challenge
-	// was answered, has ended, was removed or has no tries left, and those of an
-	// ended session.
+	// to one caller, who has it until then. Not due are messages that have
+	// expired, and those of a challenge that was answered, has ended, was removed
+	// or has no tries left, or whose session has ended.
 	Lease(ctx context.Context, now, until time.Time, n int) ([]StoredMessage, error)
 
 	// Receive notes Delivered or Failed of the message that r names, by its ID

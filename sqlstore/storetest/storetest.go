@@ -80,6 +80,7 @@ func Run(t *testing.T, open func(t *testing.T) twinlatch.Store) {
 		{"keys, starters with other keys", (*suite).otherStarters},
 		{"event, newest", (*suite).newestEvent},
 		{"message, outbox", (*suite).outbox},
+		{"message, without a challenge", (*suite).notices},
 		{"message, lease", (*suite).leaseOnce},
 		{"message, routes", (*suite).routes},
 		{"requests", (*suite).requests},
