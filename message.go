@@ -14,10 +14,10 @@ import (
 type Message struct {
 	ID        MessageID // the same at each try, for the vendor's deduplication
 	Channel   Channel
-	To        Secret // Text: a number in E.164, "+447700900167"; Email: an address, "ana@example.com"
-	Subject   string // Email: one line
-	Body      Secret // plain text
-	HTML      Secret // Email: the same as HTML; may be empty
+	To        Secret    // Text: a number in E.164, "+447700900167"; Email: an address, "ana@example.com"
+	Subject   string    // Email: one line
+	Body      Secret    // plain text
+	HTML      Secret    // Email: the same as HTML; may be empty
 	Country   string    // Text: of the number, ISO 3166-1 alpha-2, or "001" for none
 	ExpiresAt time.Time // of no use afterwards
 }
