@@ -101,8 +101,8 @@ func TestSpan(t *testing.T) {
 		time.Hour: "1 hour", 12 * time.Hour: "12 hours", 23 * time.Hour: "23 hours", 36 * time.Hour: "36 hours",
 		time.Minute: "1 minute", 10 * time.Minute: "10 minutes", 90 * time.Minute: "90 minutes",
 		time.Second: "1 minute", 30 * time.Second: "1 minute", 61 * time.Second: "2 minutes", 0: "0 minutes", // rounded up
-		2*day + time.Minute: "3 days", 31*day + 30*time.Second: "32 days", 25*time.Hour + time.Minute: "1501 minutes",
-		math.MaxInt64: "106752 days",
+		2*day + time.Minute: "3 days", 31*day + 30*time.Second: "32 days", 25*time.Hour + time.Minute: "1,501 minutes",
+		math.MaxInt64: "106,752 days",
 	} {
 		if got, err := l.Span(d); got != want || err != nil {
 			t.Errorf("%v: %q, %v; want %q", d, got, err, want)
