@@ -160,6 +160,9 @@ func checkHTML(p *page, d *door, own []string) {
 	}
 	checkElements(p, d)
 	checkWords(p, d, own)
+	if spoken.words.Tag == mirrored {
+		checkMirrored(p)
+	}
 }
 
 // checkLanguage is about what a page says of its language. It returns the door in
