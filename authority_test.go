@@ -79,6 +79,7 @@ func (b *busy) acts() []act {
 		{name: "Events", needs: toLook, as: func(by twinlatch.Authority) error { return errorOf(b.Events(ctx, by, 0, 9)) }},
 		{name: "Enrollment", needs: toLook, as: func(by twinlatch.Authority) error { return errorOf(b.Enrollment(ctx, by, b.enrollment.ID)) }},
 		{name: "RenameFactor", needs: toLook, as: func(by twinlatch.Authority) error { return b.RenameFactor(ctx, by, b.app.id, "new", home) }},
+		{name: "SetLocale", needs: toLook, as: func(by twinlatch.Authority) error { return b.SetLocale(ctx, by, "cs") }},
 		{name: "EndSession", needs: toLook, as: func(by twinlatch.Authority) error { return b.EndSession(ctx, by, b.phoneID, home) }},
 		{name: "EndOtherSessions", needs: toLook, as: func(by twinlatch.Authority) error { return b.EndOtherSessions(ctx, by, home) }},
 		{name: "BeginEnroll", needs: toAdd, as: func(by twinlatch.Authority) error {

@@ -1,6 +1,7 @@
 package twinlatch
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -173,7 +174,7 @@ func (s *Service) Ask(ctx context.Context, who Known, f FactorID, c Client) (Cha
 }
 
 func (s *Service) ask(ctx context.Context, who Known, f FactorID, c Client) (Challenge, kept, error) {
-	q, err := s.question(ctx, who, f)
+	q, err := s.question(ctx, who, f, c)
 	switch {
 	case err != nil:
 		return Challenge{}, kept{}, err
@@ -278,7 +279,7 @@ func (q question) sameAs(open StoredChallenge) bool {
 	return open.Kind == q.kind && open.Factor == q.factor
 }
 
-func (s *Service) question(ctx context.Context, who Known, f FactorID) (question, error) {
+func (s *Service) question(ctx context.Context, who Known, f FactorID, c Client) (question, error) {
 	var q question
 	id := who.Account().ID
 	err := s.cfg.Store.View(ctx, id, func(v View) error {
@@ -317,6 +318,7 @@ func (s *Service) question(ctx context.Context, who Known, f FactorID) (question
 		case err != nil && !errors.Is(err, ErrNotFound):
 			return err
 		}
+		row.Account.Locale = cmp.Or(row.Account.Locale, c.Locale)
 		q.input, err = s.input(row.Account, candidates)
 		return err
 	})

@@ -1,6 +1,7 @@
 package twinlatch
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"maps"
@@ -49,6 +50,7 @@ func (s *Service) BeginEnroll(ctx context.Context, by Authority, k Kind, fields 
 		if len(stored) >= maxFactors {
 			return errTooMany()
 		}
+		a.Locale = cmp.Or(a.Locale, c.Locale)
 		in, err = s.input(a, ofKind(stored, k))
 		return err
 	})

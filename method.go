@@ -51,7 +51,7 @@ type Method interface {
 
 // Input is what a Method may know.
 type Input struct {
-	Account Account
+	Account Account           // with the Client's Locale where it has none
 	Factors []OpenFactor      // verify: the candidates; enroll: those that exist
 	Fields  map[string]string // BeginEnroll: what the person typed, by Field.Name
 	Now     time.Time

@@ -13,6 +13,7 @@ import (
 type Client struct {
 	IP        netip.Addr
 	UserAgent string // kept to 256 bytes
+	Locale    string // language of the page, BCP 47: that of messages to an account without a choice
 }
 
 // Session is one browser that did the first step, at CreatedAt. V4 and V6 tell

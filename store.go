@@ -148,6 +148,7 @@ type Tx interface {
 	Lock() error
 
 	InsertAccount(a Account) error // ErrExists: the login is taken in its realm
+	SetLocale(locale string) error // empty: no choice
 	SetPreferred(f FactorID) error // empty: the oldest; ErrNotFound
 	PutPassword(hash Sealed, now time.Time) error
 

@@ -57,7 +57,7 @@ func wire(ctx context.Context, cfg *config.Config, log *slog.Logger) (_ *program
 	if err != nil {
 		return nil, err
 	}
-	words, err := locale.English()
+	languages, err := locale.All()
 	if err != nil {
 		return nil, err
 	}
@@ -93,8 +93,8 @@ func wire(ctx context.Context, cfg *config.Config, log *slog.Logger) (_ *program
 	if len(carried.all) > 0 {
 		phone, err := text.New(text.Config{
 			App: cfg.Text.Name, Host: nameOf(cfg.Address), Region: cfg.Text.Region, Countries: cfg.Text.Countries,
-			Say: func(_, code, app string) (string, error) {
-				return words.Say("sms.body", map[string]string{"code": code, "app": app})
+			Say: func(spoken, code, app string) (string, error) {
+				return languages.For(spoken).Say("sms.body", map[string]string{"code": code, "app": app})
 			},
 		})
 		if err != nil {

@@ -33,6 +33,7 @@ func Run(t *testing.T, open func(t *testing.T) twinlatch.Store) {
 		{"account", (*suite).account},
 		{"account, one login", (*suite).oneLogin},
 		{"account, lock", (*suite).lock},
+		{"account, language", (*suite).locale},
 		{"account, preferred factor", (*suite).preferred},
 		{"account, password", (*suite).password},
 		{"factor", (*suite).factor},
