@@ -114,6 +114,7 @@ type verification struct {
 	all      Verified
 	found    func(error)
 	held     map[AccountID]int64 // Seq of each chain in the newest checkpoint that has it
+	gone     bool                // an account was in a checkpoint that is not there
 	complete time.Time           // of the newest checkpoint that has all that had grown
 }
 
@@ -193,13 +194,13 @@ func (v *verification) chain(ctx context.Context, c Chain) error {
 		return fmt.Errorf("account %s: %w", c.Account, err)
 	case open.Seq > 0 && open.At.Add(lateness).Before(v.complete):
 		v.found(fmt.Errorf("%w: no checkpoint holds it, though later ones exist", &TamperError{c.Account, open.Seq}))
-	case c.Checkpointed > v.held[c.Account]:
+	case c.Checkpointed > v.held[c.Account] && !v.gone:
 		last, err := v.service.cfg.Store.LastCheckpoint(ctx)
 		if err != nil {
 			return err
 		}
-		if last.Seq <= v.all.Last.Seq { // no newer one has it
-			v.found(&CheckpointError{last.Seq + 1, c.Account, c.Checkpointed})
+		if v.gone = last.Seq <= v.all.Last.Seq; v.gone { // and not just a newer one
+			v.found(&CheckpointError{Checkpoint: last.Seq + 1})
 		}
 	}
 	return nil
