@@ -29,11 +29,11 @@ import (
 
 // program is what was put together.
 type program struct {
-	handler      http.Handler
-	receipts     map[string]http.Handler
-	ready, sweep func(context.Context) error
-	deliver      func(context.Context) (int, error)
-	close        func() error
+	handler                  http.Handler
+	receipts                 map[string]http.Handler
+	ready, sweep, checkpoint func(context.Context) error
+	deliver                  func(context.Context) (int, error)
+	close                    func() error
 }
 
 // wire is the only place that knows which methods, stores and doors there are.
@@ -130,12 +130,13 @@ func wire(ctx context.Context, cfg *config.Config, log *slog.Logger) (_ *program
 		return nil, err
 	}
 	return &program{
-		handler:  door,
-		receipts: carried.listen(service.Receive),
-		ready:    store.Ping,
-		sweep:    service.Sweep,
-		deliver:  service.Deliver,
-		close:    func() error { return errors.Join(carried.close(), store.Close()) },
+		handler:    door,
+		receipts:   carried.listen(service.Receive),
+		ready:      store.Ping,
+		sweep:      service.Sweep,
+		checkpoint: service.Checkpoint,
+		deliver:    service.Deliver,
+		close:      func() error { return errors.Join(carried.close(), store.Close()) },
 	}, nil
 }
 
