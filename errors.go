@@ -65,6 +65,17 @@ func (e *WrongCodeError) Error() string {
 }
 func (e *WrongCodeError) Unwrap() error { return e.Cause }
 
+// KeyInUseError says that a key cannot be retired yet: a process that does not
+// seal with the newest key was there at SeenAt, and seals with Key.
+type KeyInUseError struct {
+	Key    string
+	SeenAt time.Time
+}
+
+func (e *KeyInUseError) Error() string {
+	return fmt.Sprintf("a process that seals with key %s was seen at %s", e.Key, e.SeenAt.Format(time.RFC3339))
+}
+
 // TamperError names the first event that is not as it was written.
 type TamperError struct {
 	Account AccountID
@@ -73,4 +84,19 @@ type TamperError struct {
 
 func (e *TamperError) Error() string {
 	return fmt.Sprintf("event %s/%d was altered or is missing", e.Account, e.Seq)
+}
+
+// CheckpointError names a checkpoint that is not as it was made, or that holds an
+// event which is not there any more as it was.
+type CheckpointError struct {
+	Checkpoint int64
+	Account    AccountID // empty: it is the checkpoint itself
+	Seq        int64     // of the event
+}
+
+func (e *CheckpointError) Error() string {
+	if e.Account == "" {
+		return fmt.Sprintf("checkpoint %d was altered or is missing", e.Checkpoint)
+	}
+	return fmt.Sprintf("event %s/%d is not the one that checkpoint %d holds: it or one before it was altered or is missing", e.Account, e.Seq, e.Checkpoint)
 }

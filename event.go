@@ -169,6 +169,11 @@ func (s *Service) Events(ctx context.Context, by Authority, before int64, n int)
 // VerifyEvents walks the account's whole chain. A *TamperError names the first
 // event that was edited, reordered, deleted or cut off.
 func (s *Service) VerifyEvents(ctx context.Context, id AccountID) error {
+	return s.walk(ctx, id, func(Event) {})
+}
+
+// walk is VerifyEvents, and has good events seen, oldest first.
+func (s *Service) walk(ctx context.Context, id AccountID, see func(Event)) error {
 	return s.cfg.Store.View(ctx, id, func(v View) error {
 		head, last, err := v.Head()
 		if err != nil {
@@ -185,14 +190,14 @@ func (s *Service) VerifyEvents(ctx context.Context, id AccountID) error {
 			}
 			chain = append(chain, page...)
 		}
-		slices.Reverse(chain)
 		var prev []byte
-		for i, e := range chain {
-			want := int64(i + 1)
+		for i, e := range slices.Backward(chain) {
+			want := int64(len(chain) - i)
 			if e.Seq != want || !bytes.Equal(e.Hash, e.link(prev)) || !e.detailFits() {
 				return &TamperError{id, want}
 			}
 			prev = e.Hash
+			see(e)
 		}
 		if int64(len(chain)) != head || !bytes.Equal(prev, last) {
 			return &TamperError{id, min(int64(len(chain)), head) + 1}

@@ -22,6 +22,10 @@ type Keys interface {
 	// keys are rotated. Data are length-prefixed: ("ab","c") is not ("a","bc").
 	MAC(purpose string, data ...[]byte) []byte
 
+	// IDs are the ids of the keys that seal and open, oldest first; Seal uses
+	// the last.
+	IDs() []string
+
 	// Checks gives a public check value for each key, by key id, so that a
 	// Store can tell whether it was written with the same keys.
 	Checks() map[string][]byte

@@ -8,7 +8,7 @@ import (
 )
 
 // mail leaves an e-mail without a code in the outbox, as of now.
-func (w *world) mail(to *browser, id twinlatch.MessageID, until time.Time) {
+func (w *world) letter(to *browser, id twinlatch.MessageID, until time.Time) {
 	w.t.Helper()
 	account := to.account.ID
 	sealed, err := w.Keys.Seal([]byte(`{"channel":"email","to":"ann@example.com","subject":"Hello","body":"Dear Ann","html":"<p>Dear Ann"}`),
@@ -43,7 +43,7 @@ func TestAMessageWithoutAChallengeIsSent(t *testing.T) {
 		post.fails(errDown)
 		ann := w.person("ann@example.com").signIn(home)
 		end := w.Now().Add(time.Hour)
-		w.mail(ann, "notice", end)
+		w.letter(ann, "notice", end)
 		w.ok(ann.SignOut(ctx, ann.token, home))
 		w.deliver(1)
 		w.deliver(0)
@@ -56,7 +56,7 @@ func TestAMessageWithoutAChallengeIsSent(t *testing.T) {
 		w.later(time.Millisecond)
 		w.deliver(0)
 
-		w.mail(ann, "late", w.Now())
+		w.letter(ann, "late", w.Now())
 		w.deliver(0)
 		equal(t, "calls", post.calls(), 3)
 	}, func(c *twinlatch.Config) { mailing(&postman{name: "mail"})(c) })
@@ -71,14 +71,14 @@ func TestEachChannelHasItsSenders(t *testing.T) {
 	ann := w.person("ann@example.com").signIn(home)
 	mail.fails(errDown)
 	for _, id := range []twinlatch.MessageID{"1", "2", "3", "4", "5"} { // its circuit opens
-		w.mail(ann, id, w.Now().Add(time.Second))
+		w.letter(ann, id, w.Now().Add(time.Second))
 		w.deliver(1)
 	}
 	mail.fails(nil)
 	ch, err := ann.getCode(mobile)
 	w.ok(err)
 	equal(t, "delivery", ch.Delivery, twinlatch.Sent)
-	w.mail(ann, "waits", w.Now().Add(time.Hour))
+	w.letter(ann, "waits", w.Now().Add(time.Hour))
 	w.deliver(1)
 	equal(t, "asked while it is open", mail.calls(), 5)
 
@@ -103,7 +103,7 @@ func TestNobodyCarriesTheChannel(t *testing.T) {
 
 	phone := &postman{name: "phone"}
 	bob := newWorld(t, texting(phone)).person("bob@example.com").signIn(home)
-	bob.mail(bob, "notice", bob.Now().Add(time.Hour))
+	bob.letter(bob, "notice", bob.Now().Add(time.Hour))
 	bob.deliver(1)
 	bob.later(30 * time.Minute)
 	bob.deliver(0)

@@ -58,7 +58,8 @@ type Store interface {
 	Paused(ctx context.Context, route string, now time.Time) error
 
 	// CheckKeys remembers the check values of keys. When one that it remembers
-	// is missing in checks or differs it writes nothing: ErrWrongKeys.
+	// is missing in checks or differs it writes nothing: ErrWrongKeys. A retired
+	// one may be missing.
 	CheckKeys(ctx context.Context, checks map[string][]byte) error
 
 	// PutRequest keeps what a stranger asked for. LeaseRequests gives at most n of
@@ -75,6 +76,9 @@ type Store interface {
 	// Sweep deletes sessions and challenges that ended, limits that reset and
 	// networks not verified from since then.
 	Sweep(ctx context.Context, now, since time.Time) error
+
+	Trail
+	Rotation
 
 	// Ping reports whether the store can be used now.
 	Ping(ctx context.Context) error

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"reflect"
 	"strings"
+	"sync"
 	"time"
 	"unicode"
 	"unicode/utf8"
@@ -39,6 +40,11 @@ type Service struct {
 	hasher   *hasher
 	due      chan struct{} // see Due
 	decoy    Sealed        // the hash that a password of nobody is compared with
+
+	seen struct { // only to notice that the Store went back
+		sync.Mutex
+		checkpoint Checkpoint // the last one
+	}
 }
 
 // New checks cfg, and that cfg.Keys opens what cfg.Store holds (ErrWrongKeys).
@@ -90,6 +96,9 @@ func New(ctx context.Context, cfg Config) (*Service, error) {
 		s.carriers = append(s.carriers, &carrier{Sender: sender})
 	}
 	if err := cfg.Store.CheckKeys(ctx, cfg.Keys.Checks()); err != nil {
+		return nil, fmt.Errorf("twinlatch: %w", err)
+	}
+	if err := s.noteKey(ctx); err != nil {
 		return nil, fmt.Errorf("twinlatch: %w", err)
 	}
 	var err error

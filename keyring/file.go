@@ -69,39 +69,6 @@ func Create(path string, rand io.Reader, now time.Time) error {
 	return err
 }
 
-// Rotate adds a new key to seal, made of 36 bytes from rand, at the end of the
-// key file; all that was there stays, with its owner. The file changes whole or
-// not at all, and is on the disk when Rotate returns. A Ring that was loaded
-// before goes on with the old keys: load again. See the package comment before
-// rotating under several servers.
-func Rotate(path string, rand io.Reader, now time.Time) error {
-	target, err := filepath.EvalSymlinks(path) // replace the file, not the link to it
-	if err != nil {
-		return fmt.Errorf("keyring: %w", noFile(path, err))
-	}
-	fill := func(f *os.File) error {
-		text, old, err := read(path)
-		if err != nil {
-			return err
-		}
-		if _, err := parse(text); err != nil {
-			return fmt.Errorf("key file %q: %w", path, err)
-		}
-		line, err := newLine("seal", rand, now)
-		if err != nil {
-			return err
-		}
-		if !strings.HasSuffix(text, "\n") {
-			text += "\n"
-		}
-		if err := keepOwner(f, old); err != nil {
-			return fmt.Errorf("the new key file cannot be given to the owner of the old one; rotate as that user: %w", err)
-		}
-		return finish(f, text+line)
-	}
-	return write(target, fill, func(temp string) error { return os.Rename(temp, target) })
-}
-
 // Load reads a key file. The error says which line is wrong and never quotes it;
 // it wraps fs.ErrNotExist if there is no file. A file that its group or others
 // may read, write or execute is an error too.
@@ -193,14 +160,15 @@ func parseLine(line string) (purpose string, k key, err error) {
 	if err != nil || len(b) != idSize || id != strings.ToLower(id) {
 		return "", key{}, errors.New("the id (second word) must be 8 digits of 0-9 and a-f")
 	}
-	if _, err := time.Parse(time.DateOnly, day); err != nil {
+	made, err := time.Parse(time.DateOnly, day)
+	if err != nil {
 		return "", key{}, errors.New("the day (third word) must look like 2006-01-02")
 	}
 	r, err := encoding.DecodeString(root)
 	if err != nil || len(r) != rootSize {
 		return "", key{}, errors.New("the key (fourth word) must be 44 characters of base64; was it cut?")
 	}
-	return purpose, key{id: [idSize]byte(b), root: twinlatch.NewSecret(string(r))}, nil
+	return purpose, key{id: [idSize]byte(b), made: made, root: twinlatch.NewSecret(string(r))}, nil
 }
 
 // newLine makes a key.

@@ -16,10 +16,16 @@
 //
 // Rotate adds a root; from the next Load on it seals, and the older ones still
 // open. The root for digests stays, because what it digested cannot be computed
-// again. Where several servers share a store, all of them need a new root before
-// the first one seals with it: the last seal line of the file is the one that
-// seals, so give every server the file with the new line above the old one,
-// restart them, and only then move the new line to the end.
+// again.
+//
+// Where several servers share a store, all of them need a new root before the
+// first one seals with it. The last seal line of the file is the one that seals,
+// so add the new root above it ([Spare]), give every server that file, restart
+// them all, and only then have it seal ([Use]), server by server.
+//
+// An old root may go when nothing lies under it and nobody seals with it:
+// twinlatch.Service.RetireKey sees to both, and then [Remove] takes its line out
+// of every copy of the file.
 //
 // # What it is not
 //
@@ -41,6 +47,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"time"
 
 	"github.com/twinlatch/twinlatch"
 )
@@ -66,6 +73,7 @@ type Ring struct {
 
 type key struct {
 	id   [idSize]byte
+	made time.Time
 	root twinlatch.Secret // rootSize bytes
 }
 
@@ -188,6 +196,22 @@ func (r *Ring) IDs() []string {
 		ids[i] = k.name()
 	}
 	return ids
+}
+
+// Key is what may be known about a key.
+type Key struct {
+	ID   string    // 8 lower-case hex digits
+	Made time.Time // the day, in UTC
+	MAC  bool      // it makes digests; else it seals and opens
+}
+
+// Keys are all keys of the file: the one for digests, then those of IDs.
+func (r *Ring) Keys() []Key {
+	all := []Key{{r.mac.name(), r.mac.made, true}}
+	for _, k := range r.seals {
+		all = append(all, Key{k.name(), k.made, false})
+	}
+	return all
 }
 
 // Format implements fmt.Formatter: every verb prints the ids.

@@ -2,11 +2,13 @@ package server
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"runtime/debug"
 	"strings"
 	"time"
@@ -35,6 +37,8 @@ func (o Options) route(w http.ResponseWriter, r *http.Request) {
 		plainText(w, http.StatusOK, "ok\n")
 	case isRead && r.URL.Path == "/readyz":
 		o.ready(w, r)
+	case isRead && r.URL.Path == "/client-ip" && o.ClientIP != nil:
+		o.clientIP(w, r)
 	case strings.HasPrefix(r.URL.Path, receipts):
 		o.receipt(w, r)
 	default:
@@ -63,6 +67,29 @@ func (o Options) ready(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	plainText(w, http.StatusOK, "ok\n")
+}
+
+// clientIP tells a client as which address it counts here, and whether a proxy
+// has told us about another one. Nobody learns what they could not find out by
+// being asked for a code.
+func (o Options) clientIP(w http.ResponseWriter, r *http.Request) {
+	ip := o.ClientIP(r)
+	forwarded := "none"
+	if r.Header.Get("X-Forwarded-For") != "" {
+		forwarded = "believed"
+		if peer, err := netip.ParseAddrPort(r.RemoteAddr); err == nil && ip == peer.Addr().Unmap().WithZone("") {
+			forwarded = "ignored"
+		}
+	}
+	answer := struct {
+		IP        netip.Addr `json:"ip"` // "" when it cannot be told for certain
+		Forwarded string     `json:"forwarded"`
+	}{ip, forwarded}
+	h := w.Header()
+	h.Set("Content-Type", "application/json")
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Cache-Control", "no-store")
+	_ = json.NewEncoder(w).Encode(answer)
 }
 
 // askReady gives up after Limits.Ready even when Options.Ready is stuck in

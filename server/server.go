@@ -3,10 +3,11 @@
 // [Run] serves one handler until its context ends, and lets requests in flight
 // finish. Around the handler it does what every door needs and none should do by
 // itself: time limits, limits of size, a request id, the access log, recovery
-// from panics, GET /healthz and GET /readyz, and sweeping the store now and then.
+// from panics, GET /healthz, GET /readyz and GET /client-ip, and work in the
+// background: sweeping, checkpoints, messages.
 //
-// It decides nothing about who may pass, and reads no cookie and no forwarding
-// header. TLS is the proxy's business.
+// It decides nothing about who may pass, and reads no cookie. TLS is the proxy's
+// business.
 //
 // This package belongs to the program and promises no stability to others.
 package server
@@ -19,23 +20,26 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"sync"
 	"time"
 )
 
 // Options says what to serve and where.
 type Options struct {
-	Listener net.Listener                                 // already open; Run closes it
-	Address  string                                       // the public URL, for the line that says we are ready
-	Handler  http.Handler                                 // all doors
-	Ready    func(context.Context) error                  // nil error: requests can be served; required
-	Sweep    func(context.Context) error                  // deletes what has ended; nil: nothing to sweep
-	Deliver  func(context.Context) (tried int, err error) // sends what is due; nil: nothing to send
-	Due      <-chan struct{}                              // something is due before its time; may be nil
-	Receipts map[string]http.Handler                      // what vendors post to /receipts/NAME; they authenticate it
-	Log      *slog.Logger                                 // nil: discarded
-	Out      io.Writer                                    // gets that line; nil: nobody
-	Limits   Limits                                       // zero fields: the values of DefaultLimits
+	Listener   net.Listener                                 // already open; Run closes it
+	Address    string                                       // the public URL, for the line that says we are ready
+	Handler    http.Handler                                 // all doors
+	Ready      func(context.Context) error                  // nil error: requests can be served; required
+	Sweep      func(context.Context) error                  // deletes what has ended; nil: nothing to sweep
+	Checkpoint func(context.Context) error                  // has the trail held by checkpoints; nil: it is not
+	Deliver    func(context.Context) (tried int, err error) // sends what is due; nil: nothing to send
+	Due        <-chan struct{}                              // something is due before its time; may be nil
+	ClientIP   func(*http.Request) netip.Addr               // the address that decides, for GET /client-ip; nil: that does not exist
+	Receipts   map[string]http.Handler                      // what vendors post to /receipts/NAME; they authenticate it
+	Log        *slog.Logger                                 // nil: discarded
+	Out        io.Writer                                    // gets that line; nil: nobody
+	Limits     Limits                                       // zero fields: the values of DefaultLimits
 
 	asking chan struct{} // holds one while Ready is asked
 }
@@ -51,7 +55,7 @@ type Limits struct {
 	BodyBytes   int64         // reading more is an error (http.MaxBytesError)
 	Ready       time.Duration // for Options.Ready to answer
 	Shutdown    time.Duration // for requests in flight when the server stops
-	SweepEvery  time.Duration // between two sweeps; also how long one may take
+	SweepEvery  time.Duration // between two sweeps, and two checkpoints; also how long one may take
 	SendEvery   time.Duration // between two looks for messages that are due
 }
 
@@ -115,7 +119,8 @@ func Run(ctx context.Context, o Options) error {
 	go func() { served <- srv.Serve(o.Listener) }()
 	working, stopWorking := context.WithCancel(ctx)
 	var work sync.WaitGroup
-	work.Go(func() { o.sweep(working) })
+	work.Go(func() { o.nowAndThen(working, "sweep", o.Sweep) })
+	work.Go(func() { o.nowAndThen(working, "checkpoint", o.Checkpoint) })
 	work.Go(func() { o.deliver(working) })
 	defer func() {
 		stopWorking()
@@ -143,17 +148,17 @@ func Run(ctx context.Context, o Options) error {
 	return nil
 }
 
-// sweep calls Options.Sweep now and then until ctx ends. A failed sweep is tried
-// again the next time: nothing but disk space depends on it.
-func (o Options) sweep(ctx context.Context) {
-	if o.Sweep == nil {
+// nowAndThen does some work at once and every few minutes until ctx ends. Work
+// that failed is tried again the next time.
+func (o Options) nowAndThen(ctx context.Context, name string, work func(context.Context) error) {
+	if work == nil {
 		return
 	}
 	tick := time.NewTicker(o.Limits.SweepEvery)
 	defer tick.Stop()
 	for {
-		if err := o.sweepOnce(ctx); err != nil && ctx.Err() == nil {
-			o.Log.Error("sweep", "error", err)
+		if err := o.once(ctx, work); err != nil && ctx.Err() == nil {
+			o.Log.Error(name, "error", err)
 		}
 		select {
 		case <-ctx.Done():
@@ -163,10 +168,10 @@ func (o Options) sweep(ctx context.Context) {
 	}
 }
 
-func (o Options) sweepOnce(ctx context.Context) error {
+func (o Options) once(ctx context.Context, work func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, o.Limits.SweepEvery)
 	defer cancel()
-	return guarded(ctx, o.Sweep)
+	return guarded(ctx, work)
 }
 
 // deliver calls Options.Deliver again and again until ctx ends, at once while

@@ -27,7 +27,7 @@ func DevicePlace(kind twinlatch.Kind, name string) twinlatch.Place {
 // of them is there already. It replaces nothing, because that would be another
 // device under the same name, whose counter starts again.
 func (s *Store) InsertDevices(ctx context.Context, all []Device) error {
-	return s.devices(ctx, func(t *tx) error {
+	return s.unowned(ctx, func(t *tx) error {
 		for _, d := range all {
 			if err := t.must(twinlatch.ErrExists, `
 				INSERT INTO devices (kind, name, sealed, key_id, counter, created_at)
@@ -75,7 +75,7 @@ func (s *Store) Devices(ctx context.Context, kind twinlatch.Kind) ([]Device, err
 // DeleteDevice forgets a device and its counter. Factors that people made of it
 // stay and no longer prove anything. twinlatch.ErrNotFound: there is none.
 func (s *Store) DeleteDevice(ctx context.Context, kind twinlatch.Kind, name string) error {
-	return s.devices(ctx, func(t *tx) error {
+	return s.unowned(ctx, func(t *tx) error {
 		return t.must(twinlatch.ErrNotFound, `DELETE FROM devices WHERE kind = $1 AND name = $2`, string(kind), name)
 	})
 }
@@ -84,14 +84,14 @@ func (s *Store) DeleteDevice(ctx context.Context, kind twinlatch.Kind, name stri
 // of callers with one counter, one succeeds. twinlatch.ErrReplayed: it is not
 // higher than the one before, or the device is gone.
 func (s *Store) AdvanceDevice(ctx context.Context, kind twinlatch.Kind, name string, counter int64) error {
-	return s.devices(ctx, func(t *tx) error {
+	return s.unowned(ctx, func(t *tx) error {
 		return t.must(twinlatch.ErrReplayed, `
 			UPDATE devices SET counter = $3 WHERE kind = $1 AND name = $2 AND counter < $3`, string(kind), name, counter)
 	})
 }
 
-// devices runs fn in a transaction of no account.
-func (s *Store) devices(ctx context.Context, fn func(*tx) error) error {
+// unowned runs fn in a transaction of no account.
+func (s *Store) unowned(ctx context.Context, fn func(*tx) error) error {
 	return retry(ctx, func() error {
 		return within(ctx, s.write, nil, func(t *sql.Tx) error { return fn(&tx{view{ctx, t, ""}}) })
 	})

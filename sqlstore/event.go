@@ -51,23 +51,26 @@ func (v *view) Events(before int64, n int) ([]twinlatch.Event, error) {
 	if before == 0 {
 		before = math.MaxInt64
 	}
+	return v.events(`
+		SELECT account_id, seq, at, type, actor, detail, detail_digest, hash
+		FROM events WHERE account_id = $1 AND seq < $2 ORDER BY seq DESC LIMIT $3`, v.id, before, int64(max(n, 0)))
+}
+
+func (v *view) events(query string, args ...any) ([]twinlatch.Event, error) {
 	var all []twinlatch.Event
 	err := v.list(func(rows *sql.Rows) error {
-		e := twinlatch.Event{Account: twinlatch.AccountID(v.id)}
+		var e twinlatch.Event
 		var d sql.NullString
-		if err := rows.Scan(&e.Seq, (*moment)(&e.At), (*string)(&e.Type), &e.Actor, &d, &e.DetailDigest, &e.Hash); err != nil {
+		if err := rows.Scan((*string)(&e.Account), &e.Seq, (*moment)(&e.At), (*string)(&e.Type), &e.Actor, &d, &e.DetailDigest, &e.Hash); err != nil {
 			return err
 		}
-		if d.Valid {
-			if err := json.Unmarshal([]byte(d.String), &e.Detail); err != nil {
-				return err
-			}
+		if d.Valid && json.Unmarshal([]byte(d.String), &e.Detail) != nil {
+			// Somebody wrote this. As it is no detail, its digest does not fit.
+			e.Detail = twinlatch.Detail{More: map[string]string{"detail": d.String}}
 		}
 		all = append(all, e)
 		return nil
-	}, `
-		SELECT seq, at, type, actor, detail, detail_digest, hash
-		FROM events WHERE account_id = $1 AND seq < $2 ORDER BY seq DESC LIMIT $3`, v.id, before, int64(max(n, 0)))
+	}, query, args...)
 	return all, err
 }
 

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/twinlatch/twinlatch"
 )
@@ -33,17 +34,21 @@ func checkKeys(t *tx, checks map[string][]byte) error {
 	if err := t.list(func(rows *sql.Rows) error {
 		var id string
 		var value []byte
-		if err := rows.Scan(&id, &value); err != nil {
+		var retiredAt moment
+		if err := rows.Scan(&id, &value, &retiredAt); err != nil {
 			return err
 		}
 		known[id] = true
 		if check, ok := checks[id]; !ok {
+			if !time.Time(retiredAt).IsZero() {
+				return nil
+			}
 			return fmt.Errorf("%w: key %q is missing", twinlatch.ErrWrongKeys, id)
 		} else if !bytes.Equal(check, value) {
 			return fmt.Errorf("%w: key %q is another one", twinlatch.ErrWrongKeys, id)
 		}
 		return nil
-	}, `SELECT id, value FROM key_checks WHERE id <> '' ORDER BY id`); err != nil {
+	}, `SELECT id, value, retired_at FROM key_checks WHERE id <> '' ORDER BY id`); err != nil {
 		return err
 	}
 	for _, id := range slices.Sorted(maps.Keys(checks)) {

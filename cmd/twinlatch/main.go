@@ -2,7 +2,14 @@
 //
 //	twinlatch serve --dev           try it on this machine; needs no configuration
 //	twinlatch key create            once, before the first start
+//	twinlatch key rotate            a new key seals from the next start on
+//	twinlatch key list
+//	twinlatch key retire KEY        seal again what an old key sealed, and remove it
 //	twinlatch serve --config FILE   run it
+//	twinlatch events list --account LOGIN
+//	twinlatch events tail           what happens to all accounts
+//	twinlatch events export         all of it, as JSON Lines
+//	twinlatch events verify         did anybody change it?
 //	twinlatch yubikey import FILE   keys of YubiKeys whose codes are judged here
 //	twinlatch yubikey list
 //	twinlatch yubikey remove IDENTITY
@@ -38,7 +45,16 @@ type cli struct {
 	Serve serveCommand `cmd:"" help:"Run the server."`
 	Key   struct {
 		Create keyCreateCommand `cmd:"" help:"Make a new key file."`
+		Rotate keyRotateCommand `cmd:"" help:"Add a key that seals from the next start on."`
+		List   keyListCommand   `cmd:"" help:"Say which there are, how old they are and how much lies under each."`
+		Retire keyRetireCommand `cmd:"" help:"Seal again what lies under an old key, and remove it."`
 	} `cmd:"" help:"The keys that seal secrets in the database."`
+	Events struct {
+		List   eventsListCommand   `cmd:"" help:"Say what happened to an account, the newest first."`
+		Tail   eventsTailCommand   `cmd:"" help:"Follow what happens to all accounts."`
+		Export eventsExportCommand `cmd:"" help:"Print the events of all accounts as JSON Lines."`
+		Verify eventsVerifyCommand `cmd:"" help:"Find out whether anybody changed the trail."`
+	} `cmd:"" help:"The audit trail."`
 	Yubikey struct {
 		Import yubikeyImportCommand `cmd:"" help:"Add the YubiKeys of a file."`
 		List   yubikeyListCommand   `cmd:"" help:"Say which there are."`

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"database/sql"
 	"io"
 	"net"
 	"net/http"
@@ -33,6 +34,8 @@ func TestMain(m *testing.M) {
 //	                   ready; $URL and $LISTEN say where; stderr goes to serve.log
 //	stop [INT|TERM]    signals it; it must exit with 0
 //	http GET|… URL N   the answer must have status N; its body goes to http.body
+//	sign-up EMAIL      somebody signs up and in at $URL and adds an authenticator app
+//	sql FILE QUERY     changes a database behind everybody's back
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata",
@@ -42,7 +45,7 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"serve": scriptServe, "stop": scriptStop, "http": scriptHTTP,
+			"serve": scriptServe, "stop": scriptStop, "http": scriptHTTP, "sign-up": scriptSignUp, "sql": scriptSQL,
 		},
 	})
 }
@@ -115,6 +118,28 @@ func scriptHTTP(ts *testscript.TestScript, neg bool, args []string) {
 	if strconv.Itoa(res.StatusCode) != args[2] {
 		ts.Fatalf("%s %s: %s\n%s", args[0], args[1], res.Status, body)
 	}
+}
+
+func scriptSignUp(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: sign-up EMAIL")
+	}
+	v := &victim{server: ts.Getenv("URL"), email: args[0]}
+	v.live()
+	if len(v.used) == 0 {
+		ts.Fatalf("%s got as far as %+v", args[0], v)
+	}
+}
+
+func scriptSQL(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: sql FILE QUERY")
+	}
+	db, err := sql.Open("sqlite", "file:"+ts.MkAbs(args[0])+"?_pragma=busy_timeout(10000)")
+	ts.Check(err)
+	defer db.Close()
+	_, err = db.Exec(args[1])
+	ts.Check(err)
 }
 
 // TestFlagsFollowTheTable: a setting that says it is a flag is one of serve, with

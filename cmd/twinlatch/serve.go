@@ -6,15 +6,19 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/http"
+	"net/netip"
 	"os/signal"
 	"strings"
 	"syscall"
 
 	"github.com/twinlatch/twinlatch/config"
 	"github.com/twinlatch/twinlatch/server"
+	"github.com/twinlatch/twinlatch/web"
 )
 
-type serveCommand struct {
+// serverFlags are those of commands that read all settings.
+type serverFlags struct {
 	Config   string  `placeholder:"FILE" help:"Configuration file (twinlatch.toml, if there is one)."`
 	Listen   *string `placeholder:"ADDR" help:"${listen}"`
 	Address  *string `placeholder:"URL" help:"${address}"`
@@ -22,6 +26,8 @@ type serveCommand struct {
 	Keys     *string `placeholder:"FILE" help:"${keys}"`
 	Dev      bool    `help:"Development mode: on this machine only, needs no configuration."`
 }
+
+type serveCommand struct{ serverFlags }
 
 // Help is shown by --help, below the flags.
 func (serveCommand) Help() string {
@@ -37,7 +43,7 @@ func (serveCommand) Help() string {
 	return text.String()
 }
 
-func (c *serveCommand) source(t terminal) config.Source {
+func (c *serverFlags) source(t terminal) config.Source {
 	return config.Source{File: c.Config, Env: t.env, Dev: c.Dev, Flags: given(map[string]*string{
 		"listen": c.Listen, "address": c.Address, "database": c.Database, "keys": c.Keys,
 	})}
@@ -67,16 +73,18 @@ func (c *serveCommand) Run(t terminal) error {
 		return err
 	}
 	return errors.Join(server.Run(ctx, server.Options{
-		Listener: listener,
-		Address:  cfg.Address.String(),
-		Handler:  program.handler,
-		Ready:    program.ready,
-		Sweep:    program.sweep,
-		Deliver:  program.deliver,
-		Due:      program.due,
-		Receipts: program.receipts,
-		Log:      log,
-		Out:      t.out,
+		Listener:   listener,
+		Address:    cfg.Address.String(),
+		Handler:    program.handler,
+		Ready:      program.ready,
+		Sweep:      program.sweep,
+		Checkpoint: program.checkpoint,
+		ClientIP:   func(r *http.Request) netip.Addr { return web.ClientIP(r, cfg.Proxies) },
+		Deliver:    program.deliver,
+		Due:        program.due,
+		Receipts:   program.receipts,
+		Log:        log,
+		Out:        t.out,
 	}), program.close())
 }
 

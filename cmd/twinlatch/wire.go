@@ -29,12 +29,12 @@ import (
 
 // program is what was put together.
 type program struct {
-	handler      http.Handler
-	receipts     map[string]http.Handler
-	ready, sweep func(context.Context) error
-	deliver      func(context.Context) (int, error)
-	due          <-chan struct{}
-	close        func() error
+	handler                  http.Handler
+	receipts                 map[string]http.Handler
+	ready, sweep, checkpoint func(context.Context) error
+	deliver                  func(context.Context) (int, error)
+	due                      <-chan struct{}
+	close                    func() error
 }
 
 // wire is the only place that knows which methods, stores and doors there are.
@@ -134,13 +134,14 @@ func wire(ctx context.Context, cfg *config.Config, log *slog.Logger) (_ *program
 		return nil, err
 	}
 	return &program{
-		handler:  door,
-		receipts: carried.listen(service.Receive),
-		ready:    store.Ping,
-		sweep:    service.Sweep,
-		deliver:  service.Deliver,
-		due:      service.Due(),
-		close:    func() error { return errors.Join(carried.close(), store.Close()) },
+		handler:    door,
+		receipts:   carried.listen(service.Receive),
+		ready:      store.Ping,
+		sweep:      service.Sweep,
+		checkpoint: service.Checkpoint,
+		deliver:    service.Deliver,
+		due:        service.Due(),
+		close:      func() error { return errors.Join(carried.close(), store.Close()) },
 	}, nil
 }
 

@@ -2,10 +2,8 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"text/tabwriter"
 	"time"
@@ -160,10 +158,4 @@ func (c *yubikeyRemoveCommand) Run(t terminal) error {
 		fmt.Fprintf(t.err, "Removed %s.\n", c.Identity)
 		return nil
 	})
-}
-
-func printJSON(w io.Writer, value any) error {
-	e := json.NewEncoder(w)
-	e.SetIndent("", "  ")
-	return e.Encode(value)
 }
