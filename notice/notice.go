@@ -27,7 +27,7 @@ type Config struct {
 	Name    string                  // of the service: "Twinlatch"
 	Address *url.URL                // where links lead
 	Methods []twinlatch.Description // for what they are called
-	Words   *locale.Language
+	Words   *locale.Languages       // the account's choice decides
 }
 
 // Writer writes mails. It is safe for concurrent use.
@@ -56,16 +56,20 @@ func New(c Config) (*Writer, error) {
 // Write is the twinlatch.Notice. An event that nobody needs a mail for is nil, and
 // so is one whose words are missing, which tests find.
 func (w *Writer) Write(a twinlatch.Account, e twinlatch.Event, t twinlatch.Token) *twinlatch.Message {
-	about := w.topic(e)
+	words := speech{w.cfg.Words.For(a.Locale)}
+	about := w.topic(words, e)
 	if about.key == "" {
 		return nil
 	}
-	m, err := w.write(a, e, t, about)
+	m, err := w.write(words, a, e, t, about)
 	if err != nil {
 		return nil
 	}
 	return m
 }
+
+// speech is the language of a mail.
+type speech struct{ *locale.Language }
 
 // topic is what a mail is about.
 type topic struct {
@@ -79,7 +83,7 @@ type topic struct {
 // wrongCodes are how many make a mail: more of them would be no news.
 var wrongCodes = [...]string{"5", "20", "100"}
 
-func (w *Writer) topic(e twinlatch.Event) topic {
+func (w *Writer) topic(words speech, e twinlatch.Event) topic {
 	more := e.Detail.More
 	switch e.Type {
 	case twinlatch.EventResetAsked:
@@ -87,10 +91,10 @@ func (w *Writer) topic(e twinlatch.Event) topic {
 	case twinlatch.EventPasswordReset, twinlatch.EventPasswordChanged:
 		return topic{key: "password"}
 	case twinlatch.EventFactorAdded:
-		return w.factor("added", more)
+		return w.factor(words, "added", more)
 	case twinlatch.EventFactorRemoved:
 		if more["all"] == "" { // else turning it off says it
-			return w.factor("removed", more)
+			return w.factor(words, "removed", more)
 		}
 	case twinlatch.EventTwoStepOn:
 		return topic{key: "on"}
@@ -100,11 +104,11 @@ func (w *Writer) topic(e twinlatch.Event) topic {
 		return topic{key: "codes"}
 	case twinlatch.EventRecovered:
 		return topic{key: "backup", more: []string{
-			w.say("mail.backup.left", "n", more["left"], "total", strconv.Itoa(twinlatch.BackupCodeCount)), w.say("mail.backup.low"),
+			words.say("mail.backup.left", "n", more["left"], "total", strconv.Itoa(twinlatch.BackupCodeCount)), words.say("mail.backup.low"),
 		}}
 	case twinlatch.EventVerified, twinlatch.EventSignedIn:
 		if more["network"] == "new" {
-			return topic{key: "signin", args: map[string]string{"device": w.device(e.Detail.UserAgent)}}
+			return topic{key: "signin", args: map[string]string{"device": words.device(e.Detail.UserAgent)}}
 		}
 	case twinlatch.EventWrongCode, twinlatch.EventWrongBackup:
 		for _, n := range wrongCodes {
@@ -116,11 +120,11 @@ func (w *Writer) topic(e twinlatch.Event) topic {
 	return topic{}
 }
 
-func (w *Writer) factor(key string, more map[string]string) topic {
+func (w *Writer) factor(words speech, key string, more map[string]string) topic {
 	method := more["kind"]
 	for _, d := range w.cfg.Methods {
 		if string(d.Kind) == more["kind"] {
-			method = w.say("method." + d.Name)
+			method = words.say("method." + d.Name)
 		}
 	}
 	what := method
@@ -142,39 +146,39 @@ type letter struct {
 	Foot                 string
 }
 
-func (w *Writer) write(a twinlatch.Account, e twinlatch.Event, t twinlatch.Token, about topic) (*twinlatch.Message, error) {
+func (w *Writer) write(words speech, a twinlatch.Account, e twinlatch.Event, t twinlatch.Token, about topic) (*twinlatch.Message, error) {
 	args := map[string]string{"app": w.cfg.Name}
 	for name, value := range about.args {
 		args[name] = value
 	}
-	subject, err := w.cfg.Words.Say("mail."+about.key+".subject", args)
+	subject, err := words.Say("mail."+about.key+".subject", args)
 	if err != nil {
 		return nil, err
 	}
-	lead, err := w.cfg.Words.Say("mail."+about.key+".lead", about.args)
+	lead, err := words.Say("mail."+about.key+".lead", about.args)
 	if err != nil {
 		return nil, err
 	}
 	l := letter{
-		Lang: w.cfg.Words.Tag, Dir: w.cfg.Words.Dir,
-		Subject: oneLine(subject), Hello: w.say("mail.hello", "name", a.DisplayName), Lead: lead, More: about.more,
-		You: w.say("mail.you"), NotYou: w.say("mail.not_you"), Button: w.say("mail.not_you.button"),
+		Lang: words.Tag, Dir: words.Dir,
+		Subject: oneLine(subject), Hello: words.say("mail.hello", "name", a.DisplayName), Lead: lead, More: about.more,
+		You: words.say("mail.you"), NotYou: words.say("mail.not_you"), Button: words.say("mail.not_you.button"),
 		Link: w.cfg.Address.JoinPath("not-me", t.Reveal()).String(),
-		Foot: w.say("mail.foot", "account", a.Login),
+		Foot: words.say("mail.foot", "account", a.Login),
 	}
 	if about.link != "" {
-		l.You, l.NotYou, l.Button = "", "", w.say("mail.link.button")
+		l.You, l.NotYou, l.Button = "", "", words.say("mail.link.button")
 		l.Link = w.cfg.Address.JoinPath(about.link, t.Reveal()).String()
 	}
 	if about.what != "" {
-		l.Rows = append(l.Rows, [2]string{w.say("mail.what"), about.what})
+		l.Rows = append(l.Rows, [2]string{words.say("mail.what"), about.what})
 	}
-	l.Rows = append(l.Rows, [2]string{w.say("mail.when"), w.cfg.Words.DateTime(e.At)})
-	if device := w.device(e.Detail.UserAgent); device != "" {
-		l.Rows = append(l.Rows, [2]string{w.say("mail.device"), device})
+	l.Rows = append(l.Rows, [2]string{words.say("mail.when"), words.DateTime(e.At)})
+	if device := words.device(e.Detail.UserAgent); device != "" {
+		l.Rows = append(l.Rows, [2]string{words.say("mail.device"), device})
 	}
 	if ip := e.Detail.IP; ip.IsValid() {
-		l.Rows = append(l.Rows, [2]string{w.say("mail.where"), ip.String()})
+		l.Rows = append(l.Rows, [2]string{words.say("mail.where"), ip.String()})
 	}
 	var plain, html bytes.Buffer
 	if err := w.plain.Execute(&plain, l); err != nil {
@@ -187,23 +191,23 @@ func (w *Writer) write(a twinlatch.Account, e twinlatch.Event, t twinlatch.Token
 }
 
 // device is "Firefox, Linux".
-func (w *Writer) device(userAgent string) string {
+func (s speech) device(userAgent string) string {
 	d := web.DeviceOf(userAgent)
 	switch {
 	case d.Browser != "" && d.System != "":
-		return w.cfg.Words.List([]string{d.Browser, d.System})
+		return s.List([]string{d.Browser, d.System})
 	case d.Browser+d.System != "":
 		return d.Browser + d.System
 	}
-	return w.say("sec.dev.unknown")
+	return s.say("sec.dev.unknown")
 }
 
-func (w *Writer) say(key string, pairs ...string) string {
+func (s speech) say(key string, pairs ...string) string {
 	args := map[string]string{}
 	for i := 0; i+1 < len(pairs); i += 2 {
 		args[pairs[i]] = pairs[i+1]
 	}
-	text, err := w.cfg.Words.Say(key, args)
+	text, err := s.Say(key, args)
 	if err != nil {
 		return key
 	}
