@@ -13,6 +13,7 @@
 //	twinlatch yubikey import FILE   keys of YubiKeys whose codes are judged here
 //	twinlatch yubikey list
 //	twinlatch yubikey remove IDENTITY
+//	twinlatch send-test --to WHOM   one message, to try the settings of mail and text
 //	twinlatch healthcheck           is it up? for containers
 //	twinlatch version
 //	twinlatch help [COMMAND]
@@ -60,6 +61,7 @@ type cli struct {
 		List   yubikeyListCommand   `cmd:"" help:"Say which there are."`
 		Remove yubikeyRemoveCommand `cmd:"" help:"Forget one: its codes are wrong from then on."`
 	} `cmd:"" name:"yubikey" help:"The YubiKeys whose one-time passwords are judged here (yubico.validate = own)."`
+	SendTest    sendTestCommand    `cmd:"" help:"Send one message, to see whether mail or text settings work."`
 	Healthcheck healthcheckCommand `cmd:"" help:"Ask the server on this machine whether it is up."`
 	Version     versionCommand     `cmd:"" help:"Print the version."`
 

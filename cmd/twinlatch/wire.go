@@ -90,7 +90,7 @@ func wire(ctx context.Context, cfg *config.Config, log *slog.Logger) (_ *program
 	default:
 		log.WarnContext(ctx, "security keys are not offered: browsers know them only at https:// with a domain name, and at http://localhost", "address", cfg.Address.String())
 	}
-	if len(carried.all) > 0 {
+	if carried.carries(twinlatch.Text) {
 		phone, err := text.New(text.Config{
 			App: cfg.Text.Name, Host: nameOf(cfg.Address), Region: cfg.Text.Region, Countries: cfg.Text.Countries,
 			Say: func(spoken, code, app string) (string, error) {
@@ -156,7 +156,8 @@ func nameOf(address *url.URL) string {
 
 // development is what development mode adds: a clock that can be moved, an
 // authenticator app for those who have no phone at hand, and an outbox that keeps
-// all messages, also those that a real sender carries.
+// all messages, also those that a real sender carries, and is the sender where
+// there is none.
 func development(ctx context.Context, cfg *config.Config, store *sqlstore.Store, carried *senders) (*pages.Dev, error) {
 	newest, err := store.NewestEvent(ctx)
 	if err != nil {
@@ -167,8 +168,10 @@ func development(ctx context.Context, cfg *config.Config, store *sqlstore.Store,
 	for i, sender := range carried.all {
 		carried.all[i] = copied{sender, kept}
 	}
-	if len(carried.all) == 0 || slices.Contains(cfg.Text.Senders, "outbox") {
-		carried.all = append(carried.all, kept)
+	for _, channel := range []twinlatch.Channel{twinlatch.Text, twinlatch.Email} {
+		if !carried.carries(channel) || channel == twinlatch.Text && slices.Contains(cfg.Text.Senders, "outbox") {
+			carried.all = append(carried.all, only{kept, channel})
+		}
 	}
 	return &pages.Dev{
 		Clock: clock,
