@@ -2,6 +2,7 @@ package twinlatch
 
 import (
 	"context"
+	"regexp"
 	"strings"
 	"time"
 	"unicode"
@@ -20,7 +21,7 @@ type Account struct {
 	Realm       string // MainRealm, or the application that owns the account
 	Login       string // unique in its realm; in MainRealm lower case and NFC, elsewhere as given
 	DisplayName string
-	Locale      string   // language of pages and messages, BCP 47
+	Locale      string   // language of pages and messages that its owner chose, BCP 47; empty: no choice
 	TwoStep     bool     // two-step verification is on: computed, true when a factor exists
 	Preferred   FactorID // the factor asked first; empty: the first enrolled
 	CreatedAt   time.Time
@@ -32,7 +33,7 @@ type NewAccount struct {
 	Realm       string // empty: MainRealm
 	Login       string // e-mail address or the application's user id, 1 to 254 bytes
 	DisplayName string // 1 to 100 characters; empty: Login
-	Locale      string // empty: "en"
+	Locale      string // BCP 47; empty: no choice
 	Password    Secret // zero: the caller owns passwords
 }
 
@@ -92,9 +93,6 @@ func (s *Service) newAccount(n NewAccount) (Account, error) {
 	if a.Realm == "" {
 		a.Realm = MainRealm
 	}
-	if a.Locale == "" {
-		a.Locale = "en"
-	}
 	if a.DisplayName == "" {
 		a.DisplayName = clip(a.Login, maxName)
 	}
@@ -104,7 +102,28 @@ func (s *Service) newAccount(n NewAccount) (Account, error) {
 	if utf8.RuneCountInString(a.DisplayName) > maxName || !isLine(a.DisplayName) {
 		return Account{}, nameError("name", maxName)
 	}
-	return a, nil
+	return a, checkLocale(a.Locale)
+}
+
+// SetLocale chooses the language of pages and messages, in BCP 47; empty leaves it
+// to the browser. What is no language tag is a *FieldError. It protects nothing,
+// so it asks for no fresh proof and writes no event.
+func (s *Service) SetLocale(ctx context.Context, by Authority, locale string) error {
+	if err := checkLocale(locale); err != nil {
+		return err
+	}
+	return s.change(ctx, by, look, func(tx Tx, _ AccountID, _ string) error { return tx.SetLocale(locale) })
+}
+
+// languageTag has the shape of RFC 5646 §2.1; which languages there are is for
+// those who have words.
+var languageTag = regexp.MustCompile(`^[A-Za-z]{1,8}(-[A-Za-z0-9]{1,8}){0,7}$`)
+
+func checkLocale(locale string) error {
+	if locale != "" && !languageTag.MatchString(locale) {
+		return &FieldError{Field: "language", Key: "err.form"}
+	}
+	return nil
 }
 
 // foldIn folds the logins of our own accounts. The user ids of an application

@@ -20,7 +20,7 @@ func TestANewAccount(t *testing.T) {
 	a, err := w.CreateAccount(ctx, twinlatch.NewAccount{Login: " Ann@Example.com ", Password: twinlatch.NewSecret(password)}, home)
 	w.ok(err)
 	equal(t, "account", a, twinlatch.Account{
-		ID: a.ID, Realm: "main", Login: "ann@example.com", DisplayName: "ann@example.com", Locale: "en", CreatedAt: w.Now(),
+		ID: a.ID, Realm: "main", Login: "ann@example.com", DisplayName: "ann@example.com", CreatedAt: w.Now(),
 	})
 	for _, find := range []func() (twinlatch.Account, error){
 		func() (twinlatch.Account, error) { return w.Account(ctx, a.ID) },

@@ -45,7 +45,7 @@ func (s *Service) Answer(ctx context.Context, who Known, ans Answer, c Client) (
 	if describe.Unguessable {
 		counted, rarely = "", counters(string(open.Kind))[0]
 	}
-	left, giveBack, err := s.count(ctx, id, counted, c, func(tx Tx) (int, error) {
+	left, times, giveBack, err := s.count(ctx, id, counted, c, func(tx Tx) (int, error) {
 		return tx.Spend(open.ID, open.Session, s.now())
 	})
 	if err != nil {
@@ -54,7 +54,7 @@ func (s *Service) Answer(ctx context.Context, who Known, ans Answer, c Client) (
 	ctx = context.WithoutCancel(ctx) // what was counted is judged and written down
 	proof, name, err := s.judge(ctx, who, open, k.State, ans)
 	if refused := s.refused(ctx, err, left); refused != nil {
-		more := map[string]string{"kind": string(open.Kind)}
+		more := map[string]string{"kind": string(open.Kind), "times": itoa(times)}
 		if errors.Is(refused, ErrReplayed) {
 			return Token{}, s.wrong(ctx, id, c, EventReplayed, more, rarely, refused)
 		}
@@ -85,10 +85,17 @@ func (s *Service) Answer(ctx context.Context, who Known, ans Answer, c Client) (
 		}
 		more := about(open.Kind, name)
 		more["reason"], more["amr"] = string(who.reason), strings.Join(amr, " ")
+		known, err := tx.Verified(network(c.IP), now.Add(-knownFor))
+		if err != nil {
+			return err
+		}
+		if !known {
+			more["network"] = "new"
+		}
 		return s.record(tx, id, self, c, EventVerified, more)
 	})
 	if refused := s.refused(ctx, err, left); refused != nil { // its counter did not move
-		return Token{}, s.wrong(ctx, id, c, EventReplayed, about(open.Kind, name), rarely, refused)
+		return Token{}, s.wrong(ctx, id, c, EventReplayed, about(open.Kind, name), "", refused)
 	}
 	if err != nil {
 		return Token{}, err
@@ -214,9 +221,11 @@ func (s *Service) wrong(ctx context.Context, id AccountID, c Client, t EventType
 			return err
 		}
 		if rarely != "" {
-			if _, err := tx.Try(rarely, byNetworkClass, s.now()); err != nil {
+			times, err := tx.Try(rarely, byNetworkClass, s.now())
+			if err != nil {
 				return err
 			}
+			more["times"] = itoa(times)
 		}
 		return s.record(tx, id, self, c, t, more)
 	})

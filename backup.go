@@ -193,7 +193,7 @@ func (s *Service) Recover(ctx context.Context, who Known, code Secret, c Client)
 	if salt == nil {
 		salt = make([]byte, saltBytes)
 	}
-	left, giveBack, err := s.count(ctx, id, "backup", c, func(Tx) (int, error) { return s.cfg.Policy.Tries, nil })
+	left, times, giveBack, err := s.count(ctx, id, "backup", c, func(Tx) (int, error) { return s.cfg.Policy.Tries, nil })
 	if err != nil {
 		return Token{}, err
 	}
@@ -214,7 +214,7 @@ func (s *Service) Recover(ctx context.Context, who Known, code Secret, c Client)
 		return s.record(tx, id, self, c, EventRecovered, map[string]string{"left": itoa(codes.Left)})
 	})
 	if errors.Is(err, ErrWrongCode) {
-		return Token{}, s.wrong(ctx, id, c, EventWrongBackup, nil, "", &WrongCodeError{Cause: ErrWrongCode, TriesLeft: left})
+		return Token{}, s.wrong(ctx, id, c, EventWrongBackup, map[string]string{"times": itoa(times)}, "", &WrongCodeError{Cause: ErrWrongCode, TriesLeft: left})
 	}
 	if err != nil {
 		return Token{}, err

@@ -1,6 +1,7 @@
 package twinlatch
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -173,7 +174,7 @@ func (s *Service) Ask(ctx context.Context, who Known, f FactorID, c Client) (Cha
 }
 
 func (s *Service) ask(ctx context.Context, who Known, f FactorID, c Client) (Challenge, kept, error) {
-	q, err := s.question(ctx, who, f)
+	q, err := s.question(ctx, who, f, c)
 	switch {
 	case err != nil:
 		return Challenge{}, kept{}, err
@@ -224,10 +225,17 @@ func (s *Service) ask(ctx context.Context, who Known, f FactorID, c Client) (Cha
 		}
 		ch, k = fresh, state
 		stored.CreatedAt = now
+		last, err := tx.Newest(row.Session.ID, Verify)
+		if ignoreNotFound(err) != nil {
+			return false, err
+		}
 		if err := tx.InsertChallenge(stored); err != nil {
 			return false, err
 		}
-		if who.reason == ReasonCodeTooOld || who.reason == ReasonIPChanged {
+		// Asking otherwise, or again after a wrong answer, is no news: else whoever
+		// has an old cookie could fill the trail.
+		news := !now.Before(last.ExpiresAt)
+		if news && (who.reason == ReasonCodeTooOld || who.reason == ReasonIPChanged) {
 			return true, s.record(tx, id, self, c, EventAsked, map[string]string{"reason": string(who.reason)})
 		}
 		return true, nil
@@ -271,7 +279,7 @@ func (q question) sameAs(open StoredChallenge) bool {
 	return open.Kind == q.kind && open.Factor == q.factor
 }
 
-func (s *Service) question(ctx context.Context, who Known, f FactorID) (question, error) {
+func (s *Service) question(ctx context.Context, who Known, f FactorID, c Client) (question, error) {
 	var q question
 	id := who.Account().ID
 	err := s.cfg.Store.View(ctx, id, func(v View) error {
@@ -310,6 +318,7 @@ func (s *Service) question(ctx context.Context, who Known, f FactorID) (question
 		case err != nil && !errors.Is(err, ErrNotFound):
 			return err
 		}
+		row.Account.Locale = cmp.Or(row.Account.Locale, c.Locale)
 		q.input, err = s.input(row.Account, candidates)
 		return err
 	})

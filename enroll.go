@@ -1,6 +1,7 @@
 package twinlatch
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"maps"
@@ -49,6 +50,7 @@ func (s *Service) BeginEnroll(ctx context.Context, by Authority, k Kind, fields 
 		if len(stored) >= maxFactors {
 			return errTooMany()
 		}
+		a.Locale = cmp.Or(a.Locale, c.Locale)
 		in, err = s.input(a, ofKind(stored, k))
 		return err
 	})
@@ -146,7 +148,8 @@ func (s *Service) enrollment(ctx context.Context, by Authority, c ChallengeID, k
 //
 // ErrExpired: it is over, or not theirs. ErrNoTriesLeft: it is over now.
 // ErrExists: the very same thing is enrolled already. ErrUnavailable: nobody could
-// judge it. A *FieldError costs no try; a wrong answer is a *WrongCodeError.
+// judge it. A *FieldError of what cannot be an answer, or no name, costs no try; a
+// wrong answer is a *WrongCodeError.
 func (s *Service) FinishEnroll(ctx context.Context, by Authority, c ChallengeID, ans Answer, cl Client) (Factor, Token, error) {
 	passed, own := by.own()
 	if own && !canonical(cl.IP).IsValid() {
@@ -173,12 +176,13 @@ func (s *Service) FinishEnroll(ctx context.Context, by Authority, c ChallengeID,
 	if ans, err = method.Parse(ans); err != nil {
 		return Factor{}, Token{}, err
 	}
-	left, giveBack, err := s.count(ctx, id, "", cl, func(tx Tx) (int, error) {
+	left, _, giveBack, err := s.count(ctx, id, "", cl, func(tx Tx) (int, error) {
 		return tx.Spend(c, ch.Session, s.now())
 	})
 	if err != nil {
 		return Factor{}, Token{}, err
 	}
+	ctx = context.WithoutCancel(ctx) // what was counted is judged, and what was judged is kept
 	var in Input
 	err = s.cfg.Store.View(ctx, id, func(v View) error {
 		a, err := v.Account()

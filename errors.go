@@ -56,7 +56,13 @@ type WrongCodeError struct {
 	TriesLeft int
 }
 
-func (e *WrongCodeError) Error() string { return e.Cause.Error() }
+// Error is for anybody. What Cause wraps is for operators: it may say more.
+func (e *WrongCodeError) Error() string {
+	if errors.Is(e.Cause, ErrReplayed) {
+		return ErrReplayed.Error()
+	}
+	return ErrWrongCode.Error()
+}
 func (e *WrongCodeError) Unwrap() error { return e.Cause }
 
 // KeyInUseError says that a key cannot be retired yet: a process that does not

@@ -41,6 +41,9 @@ type Detail struct {
 //     "password" of a sign-in that needed no second step,
 //   - "reason": the Reason for which the second step was asked; empty when the
 //     session passed and the person gave a fresh proof,
+//   - "network": "new" when the second step was not done from there in 90 days,
+//   - "times": how many wrong answers there were since the last right one,
+//   - "all": "yes" when a factor was removed by turning everything off,
 //   - "amr": how it was done, RFC 8176 values with spaces between,
 //   - "left": how many backup codes are left,
 //   - "device": the user agent of the session that was ended,
@@ -64,7 +67,11 @@ const (
 	EventTwoStepOn       EventType = "twostep.on"
 	EventTwoStepOff      EventType = "twostep.off"
 	EventBackupCodesMade EventType = "backup.made"
-	EventConfirmed       EventType = "password.confirmed" // the first step was done again
+	EventConfirmed       EventType = "password.confirmed"   // the first step was done again
+	EventResetAsked      EventType = "password.reset_asked" // by whom is not known
+	EventPasswordReset   EventType = "password.reset"       // by a link
+	EventPasswordChanged EventType = "password.changed"
+	EventAlarm           EventType = "owner.alarm" // "This was not me"
 	EventSignedOut       EventType = "session.signed_out"
 	EventSessionEnded    EventType = "session.ended" // More: device
 	EventOthersEnded     EventType = "session.others_ended"
@@ -138,7 +145,10 @@ func (s *Service) record(tx Tx, id AccountID, actor string, c Client, t EventTyp
 	if err != nil {
 		return err
 	}
-	return tx.Append(e)
+	if err := tx.Append(e); err != nil {
+		return err
+	}
+	return s.notify(tx, e)
 }
 
 // Events lists an account's newest events before seq (0: the newest of all).

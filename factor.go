@@ -189,7 +189,9 @@ func (s *Service) TurnOff(ctx context.Context, by Authority, c Client) error {
 			return ErrTwoStepOff
 		}
 		for _, f := range factors {
-			if err := s.record(tx, id, actor, c, EventFactorRemoved, withReason(by, about(f.Kind, f.Name))); err != nil {
+			more := about(f.Kind, f.Name)
+			more["all"] = "yes"
+			if err := s.record(tx, id, actor, c, EventFactorRemoved, withReason(by, more)); err != nil {
 				return err
 			}
 		}

@@ -73,6 +73,18 @@ func (f *faulty) Return(c context.Context, l twinlatch.Limit, end time.Time) err
 	return f.run("Return", func() error { return f.Store.Return(c, l, end) })
 }
 
+func (f *faulty) PutRequest(c context.Context, r twinlatch.StoredRequest) error {
+	return f.run("PutRequest", func() error { return f.Store.PutRequest(c, r) })
+}
+
+func (f *faulty) LeaseRequests(c context.Context, now, until time.Time, n int) ([]twinlatch.StoredRequest, error) {
+	return run(f, "LeaseRequests", func() ([]twinlatch.StoredRequest, error) { return f.Store.LeaseRequests(c, now, until, n) })
+}
+
+func (f *faulty) DeleteRequest(c context.Context, id twinlatch.RequestID) error {
+	return f.run("DeleteRequest", func() error { return f.Store.DeleteRequest(c, id) })
+}
+
 func (f *faulty) Paused(c context.Context, route string, now time.Time) error {
 	return f.run("Paused", func() error { return f.Store.Paused(c, route, now) })
 }
@@ -110,6 +122,9 @@ func (v faultyView) Newest(s twinlatch.SessionID, p twinlatch.Purpose) (twinlatc
 func (v faultyView) Delivery(c twinlatch.ChallengeID) (twinlatch.Delivery, error) {
 	return run(v.f, "Delivery", func() (twinlatch.Delivery, error) { return v.View.Delivery(c) })
 }
+func (v faultyView) Ticket(k twinlatch.TicketID) (twinlatch.StoredTicket, error) {
+	return run(v.f, "Ticket", func() (twinlatch.StoredTicket, error) { return v.View.Ticket(k) })
+}
 func (v faultyView) Verified(n netip.Prefix, since time.Time) (bool, error) {
 	return run(v.f, "Verified", func() (bool, error) { return v.View.Verified(n, since) })
 }
@@ -129,6 +144,9 @@ type faultyTx struct {
 func (t faultyTx) Lock() error { return t.f.run("Lock", t.tx.Lock) }
 func (t faultyTx) InsertAccount(a twinlatch.Account) error {
 	return t.f.run("InsertAccount", func() error { return t.tx.InsertAccount(a) })
+}
+func (t faultyTx) SetLocale(locale string) error {
+	return t.f.run("SetLocale", func() error { return t.tx.SetLocale(locale) })
 }
 func (t faultyTx) SetPreferred(id twinlatch.FactorID) error {
 	return t.f.run("SetPreferred", func() error { return t.tx.SetPreferred(id) })
@@ -166,6 +184,15 @@ func (t faultyTx) Consume(c twinlatch.ChallengeID, s twinlatch.SessionID, now ti
 }
 func (t faultyTx) Resend(c twinlatch.ChallengeID, s twinlatch.SessionID, now, next time.Time) error {
 	return t.f.run("Resend", func() error { return t.tx.Resend(c, s, now, next) })
+}
+func (t faultyTx) InsertTicket(k twinlatch.StoredTicket) error {
+	return t.f.run("InsertTicket", func() error { return t.tx.InsertTicket(k) })
+}
+func (t faultyTx) Redeem(k twinlatch.StoredTicket, now time.Time) error {
+	return t.f.run("Redeem", func() error { return t.tx.Redeem(k, now) })
+}
+func (t faultyTx) DeleteTickets(p twinlatch.TicketPurpose) error {
+	return t.f.run("DeleteTickets", func() error { return t.tx.DeleteTickets(p) })
 }
 func (t faultyTx) Enqueue(m twinlatch.StoredMessage) error {
 	return t.f.run("Enqueue", func() error { return t.tx.Enqueue(m) })

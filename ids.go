@@ -17,6 +17,8 @@ type (
 	ChallengeID string
 	SessionID   string
 	MessageID   string
+	TicketID    string
+	RequestID   string
 )
 
 // Kind names a Method: "totp" is package totp's. It is Description.Kind, stays
@@ -44,22 +46,22 @@ func newID[T ~string](rand io.Reader) (T, error) {
 	return T(idEncoding.EncodeToString(b[:])), nil
 }
 
-// Token is the secret that opens one session. As text it is
-// "account.session.secret", so finding the row costs one primary-key read; only
-// the SHA-256 of the secret is stored. A Token does not print and does not
-// marshal; use Reveal for the cookie.
+// Token is the secret that opens one row: a session in a cookie, a ticket in a
+// link. As text it is "account.row.secret", so finding the row costs one
+// primary-key read; only the SHA-256 of the secret is stored. A Token does not
+// print and does not marshal; use Reveal for the cookie or link.
 type Token struct {
 	account AccountID
-	row     SessionID
+	row     string
 	secret  Secret
 }
 
-func newToken(rand io.Reader, account AccountID, row SessionID) (Token, error) {
+func newToken[ID SessionID | TicketID](rand io.Reader, account AccountID, row ID) (Token, error) {
 	var b [secretBytes]byte
 	if _, err := io.ReadFull(rand, b[:]); err != nil {
 		return Token{}, err
 	}
-	return Token{account, row, NewSecret(secretEncoding.EncodeToString(b[:]))}, nil
+	return Token{account, string(row), NewSecret(secretEncoding.EncodeToString(b[:]))}, nil
 }
 
 // ParseToken reads what Reveal wrote. Anything else, in length, alphabet or
@@ -72,7 +74,7 @@ func ParseToken(s string) (Token, error) {
 	if !isID(account) || !isID(row) || !isSecret(secret) {
 		return Token{}, ErrNoSession
 	}
-	return Token{AccountID(account), SessionID(row), NewSecret(secret)}, nil
+	return Token{AccountID(account), row, NewSecret(secret)}, nil
 }
 
 // Reveal is the token as text, 97 characters that need no escaping in a cookie
@@ -81,7 +83,7 @@ func (t Token) Reveal() string {
 	if t.account == "" {
 		return ""
 	}
-	return string(t.account) + "." + string(t.row) + "." + t.secret.Reveal()
+	return string(t.account) + "." + t.row + "." + t.secret.Reveal()
 }
 
 // hash is what the Store keeps of the token. 256 random bits need no slow hash.

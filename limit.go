@@ -113,12 +113,13 @@ func counters(method string) []string {
 
 // count books one guess before it is judged, in transactions of its own, so
 // that it stays counted whatever happens next. spend counts against the
-// challenge and says how many tries it has left. A refused guess is given back
-// where it was booked already: it is not judged.
-func (s *Service) count(ctx context.Context, id AccountID, method string, c Client, spend func(Tx) (left int, err error)) (left int, giveBack func(), err error) {
+// challenge and says how many tries it has left. times is which guess this is
+// since the last right one, from networks of the kind. A refused guess is given
+// back where it was booked already: it is not judged.
+func (s *Service) count(ctx context.Context, id AccountID, method string, c Client, spend func(Tx) (left int, err error)) (left, times int, giveBack func(), err error) {
 	giveBack, err = s.take(ctx, networkLimits("code", c.IP, wrongAnswers, tenMinutes)...)
 	if err != nil {
-		return 0, nil, err
+		return 0, 0, nil, err
 	}
 	now := s.now()
 	err = s.cfg.Store.Tx(ctx, id, func(tx Tx) error {
@@ -136,17 +137,16 @@ func (s *Service) count(ctx context.Context, id AccountID, method string, c Clie
 		if known {
 			name = counters(method)[0]
 		}
-		run, err := tx.Try(name, byNetworkClass, now)
-		if err != nil {
+		if times, err = tx.Try(name, byNetworkClass, now); err != nil {
 			return err
 		}
-		left = max(0, min(left, byNetworkClass.Free-run))
+		left = max(0, min(left, byNetworkClass.Free-times))
 		_, err = tx.Try(method+"/all", inAll, now)
 		return err
 	})
 	if err != nil {
 		giveBack()
-		return 0, nil, err
+		return 0, 0, nil, err
 	}
-	return left, giveBack, nil
+	return left, times, giveBack, nil
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 )
@@ -14,10 +15,10 @@ import (
 type Message struct {
 	ID        MessageID // the same at each try, for the vendor's deduplication
 	Channel   Channel
-	To        Secret // Text: a number in E.164, "+447700900167"; Email: an address, "ana@example.com"
-	Subject   string // Email: one line
-	Body      Secret // plain text
-	HTML      Secret // Email: the same as HTML; may be empty
+	To        Secret    // Text: a number in E.164, "+447700900167"; Email: an address, "ana@example.com"
+	Subject   string    // Email: one line
+	Body      Secret    // plain text
+	HTML      Secret    // Email: the same as HTML; may be empty
 	Country   string    // Text: of the number, ISO 3166-1 alpha-2, or "001" for none
 	ExpiresAt time.Time // of no use afterwards
 }
@@ -37,11 +38,16 @@ type Sender interface {
 	// Name is what settings, logs and receipts call it: "twilio".
 	Name() string
 
+	// Carries says by which channels it sends, each time the same.
+	Carries(Channel) bool
+
 	// Send hands a message over and returns the vendor's name for it, which
-	// may be empty. ErrNoRoute: this Sender will never carry it, the next one
-	// is tried. ErrBadRecipient: nobody will, nothing more is tried. Any other
-	// error: the next one is tried now, and all again later until the message
-	// expires. Errors hold neither recipient nor body.
+	// may be empty. ErrNoRoute: this Sender never will, for instance because it
+	// does not carry the channel; the next one is tried. ErrBadRecipient: nobody
+	// will, nothing more is tried. Any other error: the next one is tried now,
+	// and all again later until the message expires, but three times at most when
+	// it is context.DeadlineExceeded, after which the vendor may have it. Errors
+	// hold neither recipient nor body.
 	Send(ctx context.Context, m Message) (ref string, err error)
 }
 
@@ -68,7 +74,7 @@ type Receipt struct {
 type StoredMessage struct {
 	Account   AccountID
 	ID        MessageID
-	Challenge ChallengeID // whose code it brings
+	Challenge ChallengeID // whose code it brings; empty: none, it is of use until it expires
 	Channel   Channel
 	Route     string // country and purpose: how many of its codes are typed back is judged together
 	Sealed    Sealed
@@ -132,10 +138,13 @@ func (s *Service) newMessage(id AccountID, e envelope, ch Challenge, now time.Ti
 	}, err
 }
 
-// Deliver sends what is due in the outbox: messages whose sending failed, or
-// whose sender died. It returns how many it tried; the server calls it again
+// Deliver sends what is due in the outbox: notices, and messages whose sending
+// failed, or whose sender died. It returns how many it tried; the server calls it again
 // and again. Any number of processes may do so at the same time.
 func (s *Service) Deliver(ctx context.Context) (tried int, err error) {
+	if _, err := s.answerRequests(ctx); err != nil {
+		return 0, err
+	}
 	paused, err := s.cfg.Store.Settle(ctx, s.now())
 	if err != nil {
 		return 0, err
@@ -189,6 +198,9 @@ func (s *Service) carry(ctx context.Context, log *slog.Logger, m *StoredMessage,
 	defer cancel()
 	again, maybe := false, false
 	for _, c := range s.carriers {
+		if !c.Carries(m.Channel) {
+			continue
+		}
 		if !c.closed(s.now()) {
 			again = true
 			continue
@@ -230,6 +242,11 @@ func (s *Service) carry(ctx context.Context, log *slog.Logger, m *StoredMessage,
 		m.Delivery, m.NextAt = Failed, time.Time{}
 		log.ErrorContext(ctx, "nobody carries this message")
 	}
+}
+
+// carries reports whether anybody sends by a channel.
+func (s *Service) carries(by Channel) bool {
+	return slices.ContainsFunc(s.carriers, func(c *carrier) bool { return c.Carries(by) })
 }
 
 const maxRef = 200

@@ -51,7 +51,7 @@ type Method interface {
 
 // Input is what a Method may know.
 type Input struct {
-	Account Account
+	Account Account           // with the Client's Locale where it has none
 	Factors []OpenFactor      // verify: the candidates; enroll: those that exist
 	Fields  map[string]string // BeginEnroll: what the person typed, by Field.Name
 	Now     time.Time
@@ -69,11 +69,11 @@ type Description struct {
 	AnswerFields []Field  // of the answer: the code box
 	Sends        bool     // BeginVerify causes a message: one factor at a time, from a POST only
 	Named        bool     // people have several, and are asked what they call each
-	Script       bool     // a script in the browser answers Prompt.Options; without it the method cannot be used
+	Script       bool     // the browser's WebAuthn answers Prompt.Options, by a script; without it the method cannot be used
 	AMR          []string // authentication method references, RFC 8176: "otp", "sms", "hwk"; see Proof.AMR
 
 	// Unguessable says that no number of wrong answers makes a right one likelier,
-	// because it is a signature, or 128 bits. Then wrong answers do not pause the
+	// because it is a signature, or has 64 bits and more. Then wrong answers do not pause the
 	// method, and who has only the password cannot keep the owner from using it.
 	Unguessable bool
 }
@@ -97,8 +97,8 @@ type Question struct {
 	Prompt  Prompt   // for the person
 	Message *Message // to be sent: Channel, To, Body and Country; nil: none
 
-	Tries int           // how many answers it takes; 0, and at most: Policy.Tries
-	For   time.Duration // how long it is open; 0, and at most: Policy.CodeFor
+	Tries int           // how many answers it takes; 0 means Policy.Tries, which is also the most
+	For   time.Duration // how long it is open; 0 means Policy.CodeFor, which is also the most
 }
 
 // Prompt is shown to the person: pages render it, the API returns it as JSON.

@@ -237,7 +237,11 @@ func (m *model) ask(f *figure, s *seat, ip netip.Addr) error {
 	if m.open(s.asked) {
 		return nil
 	}
+	news := s.asked == nil || !m.now.Before(s.asked.ends)
 	s.asked = &question{tries: 5, ends: m.now.Add(10 * time.Minute)}
+	if !news {
+		return nil
+	}
 	if why == twinlatch.ReasonCodeTooOld || why == twinlatch.ReasonIPChanged {
 		f.happened(twinlatch.EventAsked)
 	}

@@ -15,6 +15,7 @@ import (
 // otherwise.
 type postman struct {
 	name string
+	mail bool // carries e-mails, else texts
 
 	mu    sync.Mutex
 	taken []letter
@@ -30,6 +31,8 @@ type letter struct {
 }
 
 func (p *postman) Name() string { return p.name }
+
+func (p *postman) Carries(by twinlatch.Channel) bool { return (by == twinlatch.Email) == p.mail }
 
 func (p *postman) Send(ctx context.Context, m twinlatch.Message) (string, error) {
 	p.mu.Lock()

@@ -1,6 +1,7 @@
 package twinlatch_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"maps"
@@ -229,4 +230,67 @@ func TestANameWithTheAnswer(t *testing.T) {
 	f, token, err := ann.FinishEnroll(ctx, ann.passed(), ch.ID, answer, home)
 	ann.ok(ann.keep(token, err))
 	equal(t, "its name", f.Name, "Key ring")
+}
+
+// Who has an old cookie and asks one method after another, or answers what cannot
+// be right, writes one line: that the session was asked.
+func TestAskingAgainIsNoNews(t *testing.T) {
+	t.Parallel()
+	said, other := &spoken{kind: "word", unguessable: true, tries: 1}, &spoken{kind: "sentence"}
+	ann := newWorld(t, alsoSpoken(said, other)).protected("ann@example.com")
+	one, two := ann.choose("word", "tulip"), ann.choose("sentence", "a tulip")
+	ann.from = cafe
+	ann.meets(twinlatch.NeedSecondStep, twinlatch.ReasonIPChanged)
+	for i := range 40 {
+		f := one.ID
+		if i%2 == 1 {
+			f = two.ID
+		}
+		_, err := ann.Ask(ctx, ann.known(), f, cafe)
+		ann.ok(err)
+		if i < 10 && i%2 == 0 {
+			refused(t, ann.say("rose"), twinlatch.ErrWrongCode)
+		}
+	}
+	equal(t, "lines that it was asked", ann.count(twinlatch.EventAsked), 1)
+	ann.later(twinlatch.DefaultPolicy().CodeFor)
+	_, err := ann.Ask(ctx, ann.known(), one.ID, cafe)
+	ann.ok(err)
+	equal(t, "lines when it was asked once more", ann.count(twinlatch.EventAsked), 2)
+}
+
+// A copy that signs is written down, whatever its owner did before.
+func TestACopyCannotBeHidden(t *testing.T) {
+	t.Parallel()
+	said := &spoken{kind: "word", unguessable: true}
+	ann := newWorld(t, alsoSpoken(said)).protected("ann@example.com")
+	f := ann.choose("word", "tulip")
+	count := func(n int64) { said.proves = func(p twinlatch.Proof) twinlatch.Proof { p.Counter = &n; return p } }
+	say := func(text string, want error) {
+		b := ann.signIn(cafe)
+		_, err := b.Ask(ctx, b.known(), f.ID, cafe)
+		ann.ok(err)
+		refused(t, b.say(text), want)
+	}
+	count(7)
+	say("tulip", nil)
+	for range 6 {
+		say("rose", twinlatch.ErrWrongCode)
+	}
+	count(6)
+	say("tulip", twinlatch.ErrReplayed)
+	equal(t, "copies in the trail", ann.count(twinlatch.EventReplayed), 1)
+}
+
+// Hanging up while somebody else is asked gives no limit back.
+func TestHangingUpDuringAnEnrollment(t *testing.T) {
+	t.Parallel()
+	said := &spoken{kind: "word"}
+	ann := newWorld(t, alsoSpoken(said)).protected("ann@example.com")
+	ch, err := ann.BeginEnroll(ctx, ann.passed(), "word", map[string]string{"word": "tulip"}, home)
+	ann.ok(err)
+	impatient, leave := context.WithCancel(ctx)
+	said.enrolling = leave
+	_, token, err := ann.FinishEnroll(impatient, ann.passed(), ch.ID, word("tulip"), home)
+	ann.ok(ann.keep(token, err))
 }

@@ -79,7 +79,7 @@ func AnswersEnough(answered, messages int64) bool { return answered*answerShare 
 
 // maySend books a message against all limits, or none: *LimitError.
 func (s *Service) maySend(ctx context.Context, id AccountID, e envelope, p Purpose, c Client) (giveBack func(), err error) {
-	if len(s.carriers) == 0 {
+	if !s.carries(e.Channel) {
 		return nil, ErrNoRoute
 	}
 	known := false

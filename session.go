@@ -13,6 +13,7 @@ import (
 type Client struct {
 	IP        netip.Addr
 	UserAgent string // kept to 256 bytes
+	Locale    string // language of the page, BCP 47: that of messages to an account without a choice
 }
 
 // Session is one browser that did the first step, at CreatedAt. V4 and V6 tell
@@ -80,7 +81,7 @@ func (s *Service) Check(ctx context.Context, t Token, c Client) (Decision, error
 	if t.account == "" {
 		return Decision{}, nil
 	}
-	row, err := s.cfg.Store.Session(ctx, t.account, t.row)
+	row, err := s.cfg.Store.Session(ctx, t.account, SessionID(t.row))
 	if errors.Is(err, ErrNotFound) {
 		return Decision{}, nil
 	}
@@ -127,14 +128,14 @@ func (s *Service) SignOut(ctx context.Context, t Token, c Client) error {
 		if locked != nil && !errors.Is(locked, ErrDisabled) {
 			return locked
 		}
-		row, err := tx.Session(t.row)
+		row, err := tx.Session(SessionID(t.row))
 		if err != nil {
 			return err
 		}
 		if subtle.ConstantTimeCompare(row.SecretHash, t.hash()) != 1 {
 			return ErrNotFound
 		}
-		if err := tx.DeleteSession(t.row); err != nil {
+		if err := tx.DeleteSession(SessionID(t.row)); err != nil {
 			return err
 		}
 		if locked != nil { // a disabled account may still sign out

@@ -16,7 +16,9 @@ type spoken struct {
 	judged atomic.Int64
 	proves func(twinlatch.Proof) twinlatch.Proof // nil: what was proved
 	during func()                                // nil: nothing else happens while it judges
-	refers error                                 // what all judging ends in; nil: it is judged
+
+	enrolling func() // likewise, while it judges an enrollment
+	refers    error  // what all judging ends in; nil: it is judged
 
 	unguessable bool
 	tries       int           // of a question
@@ -47,6 +49,9 @@ func (m *spoken) Parse(a twinlatch.Answer) (twinlatch.Answer, error) {
 
 func (m *spoken) FinishEnroll(_ context.Context, _ twinlatch.Input, state []byte, a twinlatch.Answer) (twinlatch.NewFactor, error) {
 	m.judged.Add(1)
+	if m.enrolling != nil {
+		m.enrolling()
+	}
 	if m.refers != nil {
 		return twinlatch.NewFactor{}, m.refers
 	}

@@ -38,9 +38,9 @@ type Store interface {
 	Return(ctx context.Context, l Limit, end time.Time) error
 
 	// Lease gives out at most n messages that are due, those due first; each
-	// to one caller, who has it until then. Not due are messages whose challenge
-	// was answered, has ended, was removed or has no tries left, and those of an
-	// ended session.
+	// to one caller, who has it until then. Not due are messages that have
+	// expired, and those of a challenge that was answered, has ended, was removed
+	// or has no tries left, or whose session has ended.
 	Lease(ctx context.Context, now, until time.Time, n int) ([]StoredMessage, error)
 
 	// Receive notes Delivered or Failed of the message that r names, by its ID
@@ -61,6 +61,13 @@ type Store interface {
 	// is missing in checks or differs it writes nothing: ErrWrongKeys. A retired
 	// one may be missing.
 	CheckKeys(ctx context.Context, checks map[string][]byte) error
+
+	// PutRequest keeps what a stranger asked for. LeaseRequests gives at most n of
+	// those that are due and makes them due again at until; of any number of
+	// callers one gets each. It deletes those that are too old.
+	PutRequest(ctx context.Context, r StoredRequest) error
+	LeaseRequests(ctx context.Context, now, until time.Time, n int) ([]StoredRequest, error)
+	DeleteRequest(ctx context.Context, id RequestID) error
 
 	// NewestEvent is when the newest event of any account was written; zero
 	// without events.
@@ -119,6 +126,8 @@ type View interface {
 	Open(s SessionID, p Purpose, now time.Time) (StoredChallenge, error)
 	Newest(s SessionID, p Purpose) (StoredChallenge, error)
 
+	Ticket(t TicketID) (StoredTicket, error) // not used up; it may be too old
+
 	// Delivery is what became of the newest message of a challenge. ErrNotFound:
 	// none was sent, or it has expired.
 	Delivery(c ChallengeID) (Delivery, error)
@@ -132,7 +141,7 @@ type View interface {
 
 // Tx reads and changes one account. It has two kinds of writes. Plain ones
 // write rows. Guards (Lock, Try, Spend, Consume, Resend, Sent, Advance, Used,
-// UpdateSession, UseBackupCode, Append) are single conditional statements: of any number of
+// Redeem, UpdateSession, UseBackupCode, Append) are single conditional statements: of any number of
 // concurrent callers exactly the allowed number succeed, the others get the
 // named error.
 type Tx interface {
@@ -143,6 +152,7 @@ type Tx interface {
 	Lock() error
 
 	InsertAccount(a Account) error // ErrExists: the login is taken in its realm
+	SetLocale(locale string) error // empty: no choice
 	SetPreferred(f FactorID) error // empty: the oldest; ErrNotFound
 	PutPassword(hash Sealed, now time.Time) error
 
@@ -168,6 +178,12 @@ type Tx interface {
 	// Guard: *LimitError, or ErrExpired when it is over, absent or of another
 	// session.
 	Resend(c ChallengeID, s SessionID, now, next time.Time) error
+
+	InsertTicket(t StoredTicket) error
+	// Redeem uses up the ticket with this ID, Purpose and SecretHash. Guard:
+	// ErrExpired.
+	Redeem(t StoredTicket, now time.Time) error
+	DeleteTickets(p TicketPurpose) error
 
 	Enqueue(m StoredMessage) error
 	// Sent notes Delivery, Sender, Ref and NextAt of a leased message. A receipt

@@ -24,6 +24,7 @@ type Config struct {
 	Policy  Policy           // zero value: DefaultPolicy
 	Hashing Hashing          // how passwords are hashed; zero value: DefaultHashing
 	Sending Sending          // who carries messages; zero value: nobody
+	Notice  Notice           // the e-mail to the owner for an event; nil: none
 	Clock   func() time.Time // nil: time.Now
 	Rand    io.Reader        // safe for concurrent use; nil: crypto/rand.Reader
 	Log     *slog.Logger     // nil: discarded
@@ -37,7 +38,8 @@ type Service struct {
 	methods  map[Kind]Method
 	carriers []*carrier
 	hasher   *hasher
-	decoy    Sealed // the hash that a password of nobody is compared with
+	due      chan struct{} // see Due
+	decoy    Sealed        // the hash that a password of nobody is compared with
 
 	seen struct { // only to notice that the Store went back
 		sync.Mutex
@@ -76,7 +78,7 @@ func New(ctx context.Context, cfg Config) (*Service, error) {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	s := &Service{cfg: cfg, methods: map[Kind]Method{}, hasher: newHasher(cfg.Hashing)}
+	s := &Service{cfg: cfg, methods: map[Kind]Method{}, hasher: newHasher(cfg.Hashing), due: make(chan struct{}, 1)}
 	for i, m := range cfg.Methods {
 		if missing(m) {
 			return nil, fmt.Errorf("twinlatch: Config.Methods[%d] is nil", i)

@@ -24,6 +24,8 @@ type carrier struct {
 
 func (*carrier) Name() string { return "carrier" }
 
+func (*carrier) Carries(by twinlatch.Channel) bool { return by == twinlatch.Text }
+
 func (c *carrier) Send(context.Context, twinlatch.Message) (string, error) {
 	c.mu.Lock()
 	c.at = time.Now()

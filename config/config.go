@@ -47,6 +47,7 @@ type Config struct {
 	Policy   twinlatch.Policy
 	WebAuthn WebAuthn
 	Text     Text
+	Mail     Mail
 	Yubico   Yubico
 	LogLevel slog.Level
 
@@ -132,6 +133,9 @@ func (c *Config) check() error {
 		return errors.New("setting address is missing: give the public URL, for instance --address https://id.example.com, or use --dev to try Twinlatch on this machine")
 	case c.Address.Scheme == "http" && !c.Dev && !isLoopback(c.Address.Hostname()):
 		return c.refuse("address", errors.New("cookies are not protected without https; http is for localhost, 127.0.0.1 and [::1] only"))
+	}
+	if err := c.checkMail(); err != nil {
+		return err
 	}
 	return c.checkYubico()
 }

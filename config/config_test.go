@@ -83,6 +83,18 @@ func field(c *config.Config, key string) any {
 		return c.Yubico.ID
 	case "yubico.secret":
 		return c.Yubico.Secret.Reveal()
+	case "mail.host":
+		return c.Mail.Host
+	case "mail.tls":
+		return c.Mail.TLS
+	case "mail.user":
+		return c.Mail.User
+	case "mail.password":
+		return c.Mail.Password.Reveal()
+	case "mail.from":
+		return c.Mail.From
+	case "mail.helo":
+		return c.Mail.Helo
 	}
 	return textField(c, key)
 }
@@ -110,6 +122,13 @@ var examples = map[string]example{
 	"webauthn.origins":           {"https://a.example.com,https://b.example.com", `["https://a.example.com", "https://b.example.com"]`, []string{"https://a.example.com", "https://b.example.com"}},
 	"webauthn.user_verification": {"required", `"required"`, "required"},
 	"webauthn.models":            {"cb69481e-8ff7-4039-93ec-0a2729a154a8", `["cb69481e-8ff7-4039-93ec-0a2729a154a8"]`, []string{"cb69481e-8ff7-4039-93ec-0a2729a154a8"}},
+
+	"mail.host":     {"smtp.example.com:25", `"smtp.example.com:25"`, "smtp.example.com:25"},
+	"mail.tls":      {"none", `"none"`, "none"},
+	"mail.user":     {"mailer", `"mailer"`, "mailer"},
+	"mail.password": {"p ss", `"p ss"`, "p ss"},
+	"mail.from":     {"Example <noreply@example.com>", `"Example <noreply@example.com>"`, "Example <noreply@example.com>"},
+	"mail.helo":     {"id.example.com", `"id.example.com"`, "id.example.com"},
 
 	"yubico.validate": {"off", `"off"`, ""},
 	"yubico.servers":  {"https://a.example/verify, https://b.example/verify", `["https://a.example/verify", "https://b.example/verify"]`, []string{"https://a.example/verify", "https://b.example/verify"}},
@@ -140,6 +159,9 @@ func TestEachSettingFromEachSource(t *testing.T) {
 		for name, src := range sources {
 			t.Run(s.Key+" from "+name, func(t *testing.T) {
 				src.Dev = true // so that nothing else is required
+				if s.Key == "mail.host" {
+					src.Env = append(src.Env, "TWINLATCH_MAIL_FROM=noreply@example.com")
+				}
 				if got := field(load(t, src), s.Key); !reflect.DeepEqual(got, x.want) {
 					t.Errorf("got %v, want %v", got, x.want)
 				}

@@ -55,7 +55,7 @@ journey("a YubiKey types a code that is added, signs in and verifies again", asy
 	await p.look("enroll-otp");
 
 	await types(p, new YubiKey(200).touch(), 422); // one that nobody imported
-	await p.isRefused("YubiKey code", "That is not a code from your YubiKey. Touch the gold contact again.");
+	await p.isRefused("YubiKey code", "This YubiKey is not known here, or that was not its code. Touch it again, or ask your administrator.");
 	await types(p, "123456", 422);
 	await p.isRefused("YubiKey code", "That is not a code from your YubiKey. Touch the gold contact again.");
 	await p.look("enroll-otp-wrong");

@@ -2,7 +2,9 @@ package locale_test
 
 import (
 	"math"
+	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -101,8 +103,8 @@ func TestSpan(t *testing.T) {
 		time.Hour: "1 hour", 12 * time.Hour: "12 hours", 23 * time.Hour: "23 hours", 36 * time.Hour: "36 hours",
 		time.Minute: "1 minute", 10 * time.Minute: "10 minutes", 90 * time.Minute: "90 minutes",
 		time.Second: "1 minute", 30 * time.Second: "1 minute", 61 * time.Second: "2 minutes", 0: "0 minutes", // rounded up
-		2*day + time.Minute: "3 days", 31*day + 30*time.Second: "32 days", 25*time.Hour + time.Minute: "1501 minutes",
-		math.MaxInt64: "106752 days",
+		2*day + time.Minute: "3 days", 31*day + 30*time.Second: "32 days", 25*time.Hour + time.Minute: "1,501 minutes",
+		math.MaxInt64: "106,752 days",
 	} {
 		if got, err := l.Span(d); got != want || err != nil {
 			t.Errorf("%v: %q, %v; want %q", d, got, err, want)
@@ -130,4 +132,51 @@ func FuzzSay(f *testing.F) {
 			t.Errorf("%q: %q, %v", page, got, err)
 		}
 	})
+}
+
+// Czech has three forms for what is counted, months in the genitive, and spaces at
+// which no line breaks.
+func TestCzech(t *testing.T) {
+	l := translations(t)["cs"]
+	if l.Name != "Čeština" || l.Dir != "ltr" {
+		t.Errorf("%q, %q", l.Name, l.Dir)
+	}
+	const day = 24 * time.Hour
+	for d, want := range map[time.Duration]string{
+		day: "1 den", 2 * day: "2 dny", 4 * day: "4 dny", 5 * day: "5 dní", 22 * day: "22 dní", 30 * day: "30 dní", 1500 * day: "1 500 dní",
+		time.Hour: "1 hodinu", 3 * time.Hour: "3 hodiny", 12 * time.Hour: "12 hodin", 0: "0 minut", time.Minute: "1 minutu", 2 * time.Minute: "2 minuty", 90 * time.Minute: "90 minut",
+	} {
+		got, err := l.Span(d)
+		if want = strings.ReplaceAll(want, " ", "\u00a0"); got != want || err != nil {
+			t.Errorf("%v: %q, %v; want %q", d, got, err, want)
+		}
+	}
+	at := time.Date(2026, 11, 3, 4, 2, 0, 0, time.UTC)
+	for got, want := range map[string]string{
+		l.Date(at): "3.~listopadu 2026", l.DayMonth(at): "3.~listopadu", l.DateTime(at): "3.~listopadu 2026 v~04:02 UTC",
+		l.Date(at.AddDate(0, 2, 0)): "3.~ledna 2027", l.Number(1234567): "1~234~567", l.Plural("k", 1): "k.one", l.Plural("k", 101): "k.other",
+		l.List([]string{"Ověřovací aplikace", "Textová zpráva"}): "Ověřovací aplikace, Textová zpráva",
+	} {
+		if want = strings.ReplaceAll(want, "~", "\u00a0"); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}
+
+// A language is for all requests at once.
+func TestLanguagesAreSafeForConcurrentUse(t *testing.T) {
+	all := languages(t)
+	var readers sync.WaitGroup
+	for range 8 {
+		readers.Go(func() {
+			for n := range 100 {
+				l := all.For("cs-CZ")
+				if got := l.Number(n * 1000); !strings.HasSuffix(got, strconv.Itoa(n * 1000)[max(0, len(strconv.Itoa(n*1000))-3):]) {
+					t.Errorf("%q", got)
+				}
+				_ = l.DateTime(time.Unix(int64(n), 0))
+			}
+		})
+	}
+	readers.Wait()
 }

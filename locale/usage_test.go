@@ -22,7 +22,8 @@ import (
 )
 
 // This file reads the templates and the Go code of the product and compares the
-// words that they use with those in the catalogue.
+// words that they use with those of English. That other languages have the same is
+// in translation_test.go.
 
 // use is a key in the source. A part that is computed, as in
 // printf "method.%s", is a "*".
@@ -97,20 +98,6 @@ func TestEveryKeyIsInUse(t *testing.T) {
 	}
 }
 
-// A plural has all forms that the language has.
-func TestPluralsAreComplete(t *testing.T) {
-	l := english(t)
-	for _, key := range l.Keys() {
-		for from, to := range map[string]string{".one": ".other", ".other": ".one"} {
-			if stem, ok := strings.CutSuffix(key, from); ok && !l.Has(stem+to) {
-				t.Errorf("%q has no %q", key, stem+to)
-			}
-		}
-	}
-}
-
-var placeholder = regexp.MustCompile(`\{(\w+)\}`)
-
 // Whoever says a message gives a value to each of its placeholders, and to no
 // other.
 func TestPlaceholdersGetTheirValues(t *testing.T) {
@@ -125,12 +112,7 @@ func TestPlaceholdersGetTheirValues(t *testing.T) {
 				continue
 			}
 			checked++
-			var want []string
-			for _, m := range placeholder.FindAllStringSubmatch(message(t, key), -1) {
-				want = append(want, m[1])
-			}
-			slices.Sort(want)
-			want = slices.Compact(want)
+			want := placeholders(message(t, l, key))
 			got := slices.Sorted(slices.Values(u.names))
 			if !slices.Equal(got, want) {
 				t.Errorf("%s: %q has %q and is given %q", u.at, key, want, got)
@@ -139,36 +121,6 @@ func TestPlaceholdersGetTheirValues(t *testing.T) {
 	}
 	if checked < 100 {
 		t.Errorf("only %d uses checked", checked)
-	}
-}
-
-// A message is one line of plain text; markup and values are the template's.
-func TestMessagesArePlain(t *testing.T) {
-	for _, key := range english(t).Keys() {
-		text := message(t, key)
-		if text == "" || strings.TrimSpace(text) != text || strings.ContainsAny(text, "<>&\n\t\"'") || strings.Contains(text, "  ") {
-			t.Errorf("%s: %q", key, text)
-		}
-		if rest := placeholder.ReplaceAllString(text, ""); strings.ContainsAny(rest, "{}") {
-			t.Errorf("%s: %q has a brace too many", key, text)
-		}
-	}
-}
-
-// message is a message with its placeholders.
-func message(t *testing.T, key string) string {
-	t.Helper()
-	args := map[string]string{}
-	for {
-		text, err := english(t).Say(key, args)
-		if err == nil {
-			return text
-		}
-		m := regexp.MustCompile(`no value for \{(\w+)\}`).FindStringSubmatch(err.Error())
-		if m == nil {
-			t.Fatal(err)
-		}
-		args[m[1]] = "{" + m[1] + "}"
 	}
 }
 

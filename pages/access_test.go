@@ -17,7 +17,7 @@ func TestHalfSignedInReachesNothingElse(t *testing.T) {
 	t.Parallel()
 	reached := []string{
 		"/verify", "/verify/ask", "/verify/ways", "/verify/pick/text", "/recover", "/sign-out",
-		"/", "/help", "/static/*/app.css", "/sign-up", "/sign-in", "/dev/outbox", "/dev/clock",
+		"/", "/help", "/static/*/app.css", "/sign-up", "/sign-in", "/language", "/dev/outbox", "/dev/clock",
 	}
 	_, rows := readMatrix()
 	for _, r := range rows {

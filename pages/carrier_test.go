@@ -33,6 +33,8 @@ type carrier struct {
 
 func (*carrier) Name() string { return "carrier" }
 
+func (*carrier) Carries(by twinlatch.Channel) bool { return by == twinlatch.Text }
+
 func (c *carrier) Send(_ context.Context, m twinlatch.Message) (string, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -92,6 +92,10 @@ func checkCookie(p *page, https bool) {
 	if len(lines) > 1 {
 		p.t.Fatalf("%s: %d cookies: %q", p.request, len(lines), lines)
 	}
+	if p.path == "/language" {
+		checkLanguageCookie(p, https, lines[0])
+		return
+	}
 	form := `^twinlatch=(|[a-z2-7]{26}\.[a-z2-7]{26}\.[A-Za-z0-9_-]{43}); Path=/; Max-Age=(0|7776000); HttpOnly; SameSite=Lax$`
 	if https {
 		form = `^__Host-twinlatch=(|[a-z2-7]{26}\.[a-z2-7]{26}\.[A-Za-z0-9_-]{43}); Path=/; Max-Age=(0|7776000); HttpOnly; Secure; SameSite=Lax$`
@@ -102,6 +106,17 @@ func checkCookie(p *page, https bool) {
 	}
 	if cleared := m != nil && m[1] == ""; cleared && p.path != "/sign-out" {
 		p.t.Errorf("%s clears the cookie", p.request)
+	}
+}
+
+func checkLanguageCookie(p *page, https bool, line string) {
+	p.t.Helper()
+	form := `^lang=[A-Za-z-]+; Path=/; Max-Age=31536000; HttpOnly; SameSite=Lax$`
+	if https {
+		form = `^lang=[A-Za-z-]+; Path=/; Max-Age=31536000; HttpOnly; Secure; SameSite=Lax$`
+	}
+	if !regexp.MustCompile(form).MatchString(line) {
+		p.t.Errorf("%s: cookie %q", p.request, line)
 	}
 }
 
@@ -134,21 +149,36 @@ func checkHTML(p *page, d *door, own []string) {
 			p.t.Errorf("%s: %d <%s>", p.request, n, element)
 		}
 	}
-	for n := range p.all("html") {
-		if attr(n, "lang") != "en" || attr(n, "dir") != "ltr" {
-			p.t.Errorf("%s: lang %q, dir %q", p.request, attr(n, "lang"), attr(n, "dir"))
-		}
-	}
-	title := p.text("title")
+	spoken := checkLanguage(p, d)
+	title, wrong := p.text("title"), spoken.say("title.error", "title", "")
 	// A message that was not delivered is an error, whenever one looks.
-	if failed := p.method != "GET" && p.status >= 400 || p.text("h1") == "Your text message was not delivered"; failed != strings.HasPrefix(title, "Error: ") || !strings.HasSuffix(title, " – Twinlatch") {
+	if failed := p.method != "GET" && p.status >= 400 || p.text("h1") == spoken.say("err.sms.title"); failed != strings.HasPrefix(title, wrong) || !strings.HasSuffix(title, " – "+spoken.say("app.name")) {
 		p.t.Errorf("%s: status %d has title %q", p.request, p.status, title)
 	}
-	if vary := strings.Join(p.header.Values("Vary"), ","); !strings.Contains(vary, "Accept-Encoding") || !strings.Contains(vary, "Cookie") {
+	if vary := p.header.Get("Vary"); vary != "Accept-Encoding, Accept-Language, Cookie" {
 		p.t.Errorf("%s: Vary is %q", p.request, vary)
 	}
 	checkElements(p, d)
 	checkWords(p, d, own)
+	if spoken.words.Tag == mirrored {
+		checkMirrored(p)
+	}
+}
+
+// checkLanguage is about what a page says of its language. It returns the door in
+// that language.
+func checkLanguage(p *page, d *door) *Pages {
+	p.t.Helper()
+	spoken := d.in[p.header.Get("Content-Language")]
+	if spoken == nil {
+		p.t.Fatalf("%s: Content-Language is %q", p.request, p.header.Get("Content-Language"))
+	}
+	for n := range p.all("html") {
+		if attr(n, "lang") != spoken.words.Tag || attr(n, "dir") != spoken.words.Dir {
+			p.t.Errorf("%s: lang %q, dir %q", p.request, attr(n, "lang"), attr(n, "dir"))
+		}
+	}
+	return spoken
 }
 
 func count(all func(func(*html.Node) bool)) (n int) {

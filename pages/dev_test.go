@@ -123,7 +123,9 @@ func TestClock(t *testing.T) {
 	p := b.get("/dev/clock").is(200).titled("Clock").says("24 Dec 2026, 12:00 UTC", "+30 seconds", "+1 day", "+30 days", "Set up an authenticator app, then its code shows here.")
 	var steps []string
 	for button := range p.all("button") {
-		steps = append(steps, attr(button, "value"))
+		if attr(button, "name") == "advance" {
+			steps = append(steps, attr(button, "value"))
+		}
 	}
 	if strings.Join(steps, " ") != "30s 1d 30d" {
 		t.Errorf("buttons %q", steps)

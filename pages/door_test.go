@@ -36,6 +36,8 @@ type door struct {
 	env *twinlatchtest.Env
 	log *lockedBuffer  // all that pages and service log
 	mux *http.ServeMux // the patterns of all routes, and nothing behind them
+
+	language string // that its browsers ask for; empty: none
 }
 
 // newDoor is a door at http://twinlatch.test. Change changes its configuration.
@@ -103,7 +105,11 @@ func (d *door) browser(t testing.TB) *browser {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &browser{t: t, door: d, jar: jar, ip: home4, header: http.Header{"User-Agent": {"Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"}}}
+	b := &browser{t: t, door: d, jar: jar, ip: home4, header: http.Header{"User-Agent": {"Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"}}}
+	if d.language != "" {
+		b.header.Set("Accept-Language", d.language)
+	}
+	return b
 }
 
 // nowhere makes the browser's address unknown: its proxy says nonsense.

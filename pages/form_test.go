@@ -22,6 +22,7 @@ func (p *person) posts() map[string]string {
 		"/sign-up":                              url.Values{"name": {"Bo"}, "email": {"bo@example.com"}, "password": {anaPassword}}.Encode(),
 		"/sign-in":                              url.Values{"email": {p.email}, "password": {p.password}}.Encode(),
 		"/sign-out":                             "",
+		"/language":                             "language=en",
 		"/verify":                               "code=" + p.app.Code(p.now()),
 		"/verify/ask":                           "factor=" + id,
 		"/recover":                              "code=0000-0000-0000-0000",

@@ -31,15 +31,21 @@ type Config struct {
 }
 
 // Pages is the door as an http.Handler. It is safe for concurrent use.
+//
+// There is one for each language, with its words and its views; all share the
+// rest, and each request is served by the one that its reader understands.
 type Pages struct {
-	cfg     Config
-	service *twinlatch.Service
-	cookie  web.Cookie
-	words   *locale.Language
-	files   *assets
-	views   *views
-	methods map[twinlatch.Kind]twinlatch.Description
-	handler http.Handler
+	cfg       Config
+	service   *twinlatch.Service
+	cookie    web.Cookie
+	languages *locale.Languages
+	in        map[string]*Pages // by language tag
+	words     *locale.Language
+	files     *assets
+	views     *views
+	table     []route
+	methods   map[twinlatch.Kind]twinlatch.Description
+	handler   http.Handler
 }
 
 // New builds the door.
@@ -60,25 +66,22 @@ func New(cfg Config) (*Pages, error) {
 		p.methods[d.Kind] = d
 	}
 	var err error
-	if p.words, err = locale.English(); err != nil {
-		return nil, err
-	}
 	if p.files, err = loadAssets(); err != nil {
 		return nil, err
 	}
-	if p.views, err = p.loadViews(); err != nil {
+	if err = p.translate(); err != nil {
 		return nil, err
 	}
 	mux := http.NewServeMux()
-	for _, route := range p.routes() {
-		mux.Handle(route.method+" "+route.path, p.serve(route))
+	for i, r := range p.table {
+		mux.Handle(r.method+" "+r.path, p.serve(func(p *Pages) route { return p.table[i] }))
 	}
-	mux.Handle("/", p.serve(open("", "/", p.missing)))
+	mux.Handle("/", p.serve(func(p *Pages) route { return open("", "/", p.missing) }))
 	sameOrigin := http.NewCrossOriginProtection()
 	if err := sameOrigin.AddTrustedOrigin(cfg.Address.Scheme + "://" + cfg.Address.Host); err != nil {
 		return nil, fmt.Errorf("pages: address: %w", err)
 	}
-	sameOrigin.SetDenyHandler(p.serve(open("", "/", p.foreign)))
+	sameOrigin.SetDenyHandler(p.serve(func(p *Pages) route { return open("", "/", p.foreign) }))
 	p.handler = web.Headers(p.cookie.Secure, sameOrigin.Handler(mux))
 	return p, nil
 }
@@ -87,26 +90,42 @@ func (p *Pages) ServeHTTP(w http.ResponseWriter, r *http.Request) { p.handler.Se
 
 // client is where a request came from, as far as it can be trusted.
 func (p *Pages) client(r *http.Request) twinlatch.Client {
-	return twinlatch.Client{IP: web.ClientIP(r, p.cfg.Proxies), UserAgent: r.UserAgent()}
+	return twinlatch.Client{IP: web.ClientIP(r, p.cfg.Proxies), UserAgent: r.UserAgent(), Locale: p.words.Tag}
 }
 
-// serve turns a route into an http.Handler: it asks who is there, lets nobody
-// further than the route allows, and renders errors.
-func (p *Pages) serve(route route) http.Handler {
+// serve turns a route, which each language has, into an http.Handler: it asks who
+// is there, speaks their language, lets nobody further than the route allows, and
+// renders errors.
+func (p *Pages) serve(of func(*Pages) route) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if err := p.enter(w, r, route); err != nil {
+		d, err := p.who(r, of(p))
+		p := p.speaking(r, d)
+		route := of(p)
+		if err == nil {
+			err = p.enter(w, r, route, d)
+		}
+		if err != nil {
 			p.failed(w, r, route, err)
 		}
 	})
 }
 
-func (p *Pages) enter(w http.ResponseWriter, r *http.Request, route route) error {
-	if route.open != nil {
-		return route.open(w, r)
+// who asks who is there. What is open to everybody is so while that cannot be
+// told, too.
+func (p *Pages) who(r *http.Request, route route) (twinlatch.Decision, error) {
+	if route.wordless {
+		return twinlatch.Decision{}, nil
 	}
 	d, err := p.service.Check(r.Context(), p.cookie.Read(r), p.client(r))
-	if err != nil {
-		return err
+	if route.open != nil {
+		err = nil
+	}
+	return d, err
+}
+
+func (p *Pages) enter(w http.ResponseWriter, r *http.Request, route route, d twinlatch.Decision) error {
+	if route.open != nil {
+		return route.open(w, r)
 	}
 	known, firstStep := d.Known()
 	passed, bothSteps := d.Passed()

@@ -41,6 +41,7 @@ type frame struct {
 	Settings  bool
 	Login     string
 	Trail     string
+	Language  languageSwitch
 	Dev       *devBanner
 	Data      any
 }
@@ -79,7 +80,8 @@ func (p *Pages) render(w http.ResponseWriter, r *http.Request, v view) error {
 	}
 	f := frame{
 		Lang: p.words.Tag, Dir: p.words.Dir, Script: v.script, Data: v.data,
-		Title: p.say("title.page", "page", title, "app", p.say("app.name")),
+		Title:    p.say("title.page", "page", title, "app", p.say("app.name")),
+		Language: p.languageSwitch(r),
 	}
 	if v.who != nil {
 		f.Settings, f.Login, f.Trail = true, v.who.Login, v.trail
@@ -100,7 +102,8 @@ func (p *Pages) render(w http.ResponseWriter, r *http.Request, v view) error {
 	}
 	h := w.Header()
 	h.Set("Content-Type", "text/html; charset=utf-8")
-	h.Add("Vary", "Accept-Encoding, Cookie")
+	h.Set("Content-Language", p.words.Tag)
+	h.Add("Vary", "Accept-Encoding, Accept-Language, Cookie")
 	if !v.secret && acceptsGzip(r) {
 		var packed bytes.Buffer
 		z := gzip.NewWriter(&packed)
@@ -163,6 +166,8 @@ func (p *Pages) markup(key string, pairs ...any) (template.HTML, error) {
 		switch value := pairs[i+1].(type) {
 		case template.HTML:
 			args[name] = string(value)
+		case int:
+			args[name] = p.words.Number(value)
 		default:
 			args[name] = template.HTMLEscapeString(fmt.Sprint(value))
 		}

@@ -51,7 +51,8 @@ func TestHostileReturnTo(t *testing.T) {
 			guest.post("/sign-in"+query, "email", "x", "password", "y").is(422), half.post("/verify" + query).is(422), off.post("/confirm" + query).is(422),
 		} {
 			for _, address := range append(p.links(), p.forms()...) {
-				if strings.Contains(address, "return_to") {
+				here := "/language?return_to=" + url.QueryEscape(strings.Fields(p.request)[1]) // this page again, where it is as good as none again
+				if strings.Contains(address, "return_to") && address != here {
 					t.Errorf("%q: %s leads on to %s", to, p.request, address)
 				}
 			}

@@ -15,7 +15,8 @@ type route struct {
 	open         func(http.ResponseWriter, *http.Request) error                   // anybody
 	known        func(http.ResponseWriter, *http.Request, twinlatch.Known) error  // after the first step
 	passed       func(http.ResponseWriter, *http.Request, twinlatch.Passed) error // after both
-	formless     bool                                                             // the change is offered on Security, not on a page of its own
+	formless     bool                                                             // the change has no page of its own; one goes on from Security
+	wordless     bool                                                             // the answer is the same in every language
 }
 
 func open(method, path string, h func(http.ResponseWriter, *http.Request) error) route {
@@ -35,17 +36,22 @@ func button(path string, h func(http.ResponseWriter, *http.Request, twinlatch.Pa
 	return route{method: "POST", path: path, passed: h, formless: true}
 }
 
+func file(path string, h func(http.ResponseWriter, *http.Request) error) route {
+	return route{method: "GET", path: path, open: h, wordless: true}
+}
+
 // routes is every address of the door.
 func (p *Pages) routes() []route {
 	routes := []route{
 		open("GET", "/{$}", p.home),
 		open("GET", "/help", p.help),
-		open("GET", "/static/{hash}/{file}", p.files.serve),
+		file("/static/{hash}/{file}", p.files.serve),
 		open("GET", "/sign-up", p.signUpForm),
 		open("POST", "/sign-up", p.signUp),
 		open("GET", "/sign-in", p.signInForm),
 		open("POST", "/sign-in", p.signIn),
 		open("POST", "/sign-out", p.signOut),
+		{method: "POST", path: "/language", open: p.chooseLanguage, formless: true},
 
 		known("GET", "/verify", p.verifyForm),
 		known("POST", "/verify", p.verify),

@@ -62,6 +62,7 @@ POST /sign-up               want  | in   in   in    in    in   | in    in   in  
 GET  /sign-in               -     | 200  200  200   200   200  | 200   200  200   200  | want want want want want
 POST /sign-in               -     | 422  422  422   422   422  | 422   422  422   422  | 422  422  422  422  422
 POST /sign-out              -     | 200  200  200   200   200  | 200   200  200   200  | 200  200  200  200  200
+POST /language              want  | want want want  want  want | want  want want  want | want want want want want
 
 GET  /verify                want  | in   in   in    in    in   | 200   200  200   200  | 200  want 200  want want
 POST /verify                want  | in   in   in    in    in   | 422   422  422   403  | 422  422  422  want want
@@ -380,6 +381,8 @@ func (s *situation) fields(path string) []string {
 		return []string{"phone", s.number()}
 	case "S/factors/F/rename":
 		return []string{"name", "Phone"}
+	case "/language":
+		return []string{"language", "en"}
 	case "/dev/clock":
 		return []string{"advance", "1s"}
 	}

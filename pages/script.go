@@ -51,6 +51,13 @@ func (p *Pages) stillOpen(r *http.Request, who twinlatch.Passed, id twinlatch.Ch
 	if _, err := p.service.Enrollment(r.Context(), who, id); !errors.Is(err, twinlatch.ErrNotFound) {
 		return id, err
 	}
-	again, err := p.service.BeginEnroll(r.Context(), who, twinlatch.Kind(form["kind"]), map[string]string{"name": form["name"]}, p.client(r))
+	begin := func(name string) (twinlatch.Challenge, error) {
+		return p.service.BeginEnroll(r.Context(), who, twinlatch.Kind(form["kind"]), map[string]string{"name": name}, p.client(r))
+	}
+	again, err := begin(form["name"])
+	var bad *twinlatch.FieldError
+	if errors.As(err, &bad) { // the name, which the page shows and its next answer brings
+		again, err = begin("")
+	}
 	return again.ID, err
 }

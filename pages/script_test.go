@@ -28,6 +28,8 @@ func (v *validator) Validate(context.Context, io.Reader, yubico.OTP) (int64, err
 	return v.counter, v.err
 }
 
+func (v *validator) Authority(context.Context, yubico.OTP) (string, error) { return "us", nil }
+
 const touched = "cccccccccccb" + "vvtrthelnrgrblhecekvrdbrbkjhecnb"
 
 // withKeys is a door with all that a YubiKey can do.
@@ -178,7 +180,7 @@ func TestAddAYubiKeyOneTimePassword(t *testing.T) {
 		status  int
 		message string
 	}{
-		{twinlatch.ErrWrongCode, 422, "That is not a code from your YubiKey. Touch the gold contact again."},
+		{twinlatch.ErrWrongCode, 422, "This YubiKey is not known here, or that was not its code. Touch it again, or ask your administrator."},
 		{twinlatch.ErrReplayed, 422, "That YubiKey code was already used. Touch the gold contact again."},
 		{twinlatch.ErrUnavailable, 503, "We cannot check YubiKey codes at the moment. Try another way."},
 	} {

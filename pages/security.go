@@ -163,9 +163,8 @@ func (p *Pages) sessionRows(sessions []twinlatch.Session, this twinlatch.Session
 	now := p.service.Now()
 	rows := make([]sessionRow, 0, len(sessions))
 	for _, s := range sessions {
-		device := deviceOf(s.UserAgent)
 		row := sessionRow{
-			ID: s.ID, Icon: device.icon, Name: p.deviceName(s.UserAgent), This: s.ID == this, SeenAt: s.SeenAt,
+			ID: s.ID, Icon: deviceIcon(s.UserAgent), Name: p.deviceName(s.UserAgent), This: s.ID == this, SeenAt: s.SeenAt,
 			SeenNow: s.ID == this || now.Sub(s.SeenAt) < 10*time.Minute, IP: p.say("again.ip.unknown"),
 		}
 		if s.SeenIP.IsValid() {

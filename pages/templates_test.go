@@ -12,17 +12,35 @@ import (
 	"github.com/twinlatch/twinlatch/web"
 )
 
-// Every template is shown to a browser, which checks what holds for all pages;
-// a new template has to get a line here.
+// Every template is shown in every language to a browser, which checks what holds
+// for all pages; a new template has to get a line here.
 func TestEveryTemplateIsShown(t *testing.T) {
 	t.Parallel()
+	for _, l := range devDoor(t).languages.Known {
+		t.Run(l.Tag, func(t *testing.T) {
+			t.Parallel()
+			showEveryTemplate(t, l.Tag)
+		})
+	}
+}
+
+func showEveryTemplate(t *testing.T, language string) {
 	d := devDoor(t)
-	texts, phones := textDoor(t)
+	phones := new(carrier)
+	texts := doorOn(t, twinlatchtest.SQLite(t), func(c *twinlatch.Config) {
+		c.Methods = textMethods(t)
+		c.Sending.Senders = []twinlatch.Sender{phones}
+	}, development)
+	d.language, texts.language = language, language
 	open := map[string]func(t *testing.T) *page{
 		"signin": func(t *testing.T) *page { return d.browser(t).get("/sign-in").is(200) },
 		"signup": func(t *testing.T) *page { return d.browser(t).get("/sign-up").is(200) },
 		"help": func(t *testing.T) *page {
-			return d.browser(t).get("/help").is(200).says("every time you log in, after 30 days, and when your IP address changes")
+			p := d.browser(t).get("/help").is(200)
+			if language == "en" {
+				p.says("every time you log in, after 30 days, and when your IP address changes")
+			}
+			return p
 		},
 		"message":   func(t *testing.T) *page { return d.browser(t).get("/nothing").is(404) },
 		"signedout": func(t *testing.T) *page { return d.browser(t).post("/sign-out").is(200) },
@@ -69,8 +87,8 @@ func TestEveryTemplateIsShown(t *testing.T) {
 			continue
 		}
 		t.Run(name, func(t *testing.T) {
-			if show(t).doc == nil {
-				t.Error("no page")
+			if p := show(t); p.doc == nil || p.header.Get("Content-Language") != language {
+				t.Errorf("no page in %s", language)
 			}
 		})
 		delete(open, name)

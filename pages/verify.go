@@ -127,6 +127,9 @@ func (p *Pages) renderVerify(w http.ResponseWriter, r *http.Request, who twinlat
 		if err != nil {
 			return err
 		}
+		if ways.Next.ID == "" { // its method is not offered any more
+			return p.ways(w, r, who)
+		}
 		if p.sends(ways.Next.Kind) {
 			return p.renderPick(w, r, who, ways.Next.Kind, wrong)
 		}
@@ -289,7 +292,7 @@ func (p *Pages) ways(w http.ResponseWriter, r *http.Request, who twinlatch.Known
 	if err != nil {
 		return err
 	}
-	if len(found.Factors) == 0 {
+	if !who.Account().TwoStep {
 		return p.onward(w, r)
 	}
 	data := waysPage{

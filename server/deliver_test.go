@@ -22,8 +22,9 @@ func TestDeliverIsCalledAgain(t *testing.T) {
 		due := 3
 		var broken atomic.Bool
 		var log bytes.Buffer
+		sooner := make(chan struct{})
 		o := Options{
-			Log: slog.New(slog.NewTextHandler(&log, nil)), Limits: DefaultLimits(),
+			Log: slog.New(slog.NewTextHandler(&log, nil)), Limits: DefaultLimits(), Due: sooner,
 			Deliver: func(context.Context) (int, error) {
 				calls.Add(1)
 				if broken.Load() {
@@ -45,6 +46,11 @@ func TestDeliverIsCalledAgain(t *testing.T) {
 		synctest.Wait()
 		if n := calls.Load(); n != 8 {
 			t.Errorf("%d calls after five seconds, want 8", n)
+		}
+		sooner <- struct{}{}
+		synctest.Wait()
+		if n := calls.Load(); n != 9 {
+			t.Errorf("%d calls when something was due, want 9", n)
 		}
 		cancel()
 		<-done

@@ -34,6 +34,7 @@ type Options struct {
 	Sweep      func(context.Context) error                  // deletes what has ended; nil: nothing to sweep
 	Checkpoint func(context.Context) error                  // has the trail held by checkpoints; nil: it is not
 	Deliver    func(context.Context) (tried int, err error) // sends what is due; nil: nothing to send
+	Due        <-chan struct{}                              // something is due before its time; may be nil
 	ClientIP   func(*http.Request) netip.Addr               // the address that decides, for GET /client-ip; nil: that does not exist
 	Receipts   map[string]http.Handler                      // what vendors post to /receipts/NAME; they authenticate it
 	Log        *slog.Logger                                 // nil: discarded
@@ -197,6 +198,7 @@ func (o Options) deliver(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 		case <-tick.C:
+		case <-o.Due:
 		}
 	}
 }

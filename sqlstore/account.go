@@ -60,6 +60,11 @@ func (t *tx) InsertAccount(a twinlatch.Account) error {
 		[]byte{}, millis(a.CreatedAt), maybe(a.DisabledAt))
 }
 
+// SetLocale implements twinlatch.Tx.
+func (t *tx) SetLocale(locale string) error {
+	return t.must(twinlatch.ErrNotFound, `UPDATE accounts SET locale = $2 WHERE id = $1`, t.id, locale)
+}
+
 // SetPreferred implements twinlatch.Tx.
 func (t *tx) SetPreferred(f twinlatch.FactorID) error {
 	return t.must(twinlatch.ErrNotFound, `

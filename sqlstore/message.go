@@ -53,7 +53,7 @@ func (s *Store) Lease(ctx context.Context, now, until time.Time, n int) ([]twinl
 	var due []twinlatch.StoredMessage
 	err := retry(ctx, func() error {
 		due = nil
-		idle, err := s.nothingDue(ctx, now)
+		idle, err := s.nothing(ctx, `SELECT 1 FROM outbox WHERE next_at <= $1 LIMIT 1`, now)
 		if err != nil || idle {
 			return err
 		}
@@ -61,10 +61,10 @@ func (s *Store) Lease(ctx context.Context, now, until time.Time, n int) ([]twinl
 			UPDATE outbox SET tries = tries + 1, next_at = $2
 			WHERE (account_id, id) IN (
 				SELECT o.account_id, o.id FROM outbox AS o WHERE o.next_at <= $1 AND o.expires_at > $1
-				AND EXISTS (SELECT 1 FROM challenges AS c WHERE c.account_id = o.account_id
+				AND (o.challenge_id = '' OR EXISTS (SELECT 1 FROM challenges AS c WHERE c.account_id = o.account_id
 					AND c.id = o.challenge_id AND c.consumed_at IS NULL AND c.tries_left > 0
 					AND (c.session_id = '' OR EXISTS (SELECT 1 FROM sessions AS s
-						WHERE s.account_id = c.account_id AND s.id = c.session_id)))
+						WHERE s.account_id = c.account_id AND s.id = c.session_id))))
 				ORDER BY o.next_at LIMIT $3)
 			AND next_at <= $1
 			RETURNING account_id, id, challenge_id, channel, route, message, key_id, tries, delivery, sender, ref,
@@ -87,10 +87,10 @@ func (s *Store) Lease(ctx context.Context, now, until time.Time, n int) ([]twinl
 	return due, err
 }
 
-// nothingDue asks by reading, so that an idle server does not write.
-func (s *Store) nothingDue(ctx context.Context, now time.Time) (bool, error) {
+// nothing asks by reading, so that an idle server does not write.
+func (s *Store) nothing(ctx context.Context, query string, now time.Time) (bool, error) {
 	var one int
-	err := found(s.read.QueryRowContext(ctx, `SELECT 1 FROM outbox WHERE next_at <= $1 LIMIT 1`, millis(now)).Scan(&one))
+	err := found(s.read.QueryRowContext(ctx, query, millis(now)).Scan(&one))
 	if errors.Is(err, twinlatch.ErrNotFound) {
 		return true, nil
 	}
@@ -125,12 +125,8 @@ func (s *Store) Receive(ctx context.Context, r twinlatch.Receipt) error {
 
 // Settle implements twinlatch.Store.
 func (s *Store) Settle(ctx context.Context, now time.Time) (paused []string, err error) {
-	var one int
-	err = found(s.read.QueryRowContext(ctx, `SELECT 1 FROM outbox WHERE expires_at <= $1 LIMIT 1`, millis(now)).Scan(&one))
-	if errors.Is(err, twinlatch.ErrNotFound) {
-		return nil, nil
-	}
-	if err != nil {
+	idle, err := s.nothing(ctx, `SELECT 1 FROM outbox WHERE expires_at <= $1 LIMIT 1`, now)
+	if err != nil || idle {
 		return nil, err
 	}
 	err = retry(ctx, func() error {

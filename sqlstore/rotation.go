@@ -47,7 +47,13 @@ func sealedTables() []sealedTable {
 			`SELECT account_id, id, message FROM outbox
 			WHERE key_id = $1 AND (account_id, id) > ($2, $3) ORDER BY account_id, id LIMIT $4`,
 			`UPDATE outbox SET message = $3, key_id = $4 WHERE account_id = $1 AND id = $2 AND message = $5 AND key_id = $6`, of},
-		{"devices", // of no account
+		{"requests", // of no account
+			`SELECT key_id, COUNT(*) FROM requests GROUP BY key_id`,
+			`SELECT '', id, request FROM requests
+			WHERE key_id = $1 AND (CAST('' AS TEXT), id) > ($2, $3) ORDER BY id LIMIT $4`,
+			`UPDATE requests SET request = $2, key_id = $3 WHERE id = $1 AND request = $4 AND key_id = $5`,
+			func(p twinlatch.Place) []any { return []any{p.Row} }},
+		{"devices", // likewise
 			`SELECT key_id, COUNT(*) FROM devices GROUP BY key_id`,
 			`SELECT '', kind || '/' || name, sealed FROM devices
 			WHERE key_id = $1 AND (CAST('' AS TEXT), kind || '/' || name) > ($2, $3) ORDER BY kind || '/' || name LIMIT $4`,

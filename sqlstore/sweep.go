@@ -22,6 +22,8 @@ func (s *Store) Sweep(ctx context.Context, now, since time.Time) error {
 			SELECT account_id, id FROM sessions WHERE expires_at <= $1 LIMIT $2)`, now},
 		{`DELETE FROM challenges WHERE expires_at <= $1 AND (account_id, id) IN (
 			SELECT account_id, id FROM challenges WHERE expires_at <= $1 LIMIT $2)`, now},
+		{`DELETE FROM tickets WHERE expires_at <= $1 AND (account_id, id) IN (
+			SELECT account_id, id FROM tickets WHERE expires_at <= $1 LIMIT $2)`, now},
 		{`DELETE FROM limits WHERE resets_at <= $1 AND (scope, name) IN (
 			SELECT scope, name FROM limits WHERE resets_at <= $1 LIMIT $2)`, now},
 		{`DELETE FROM networks WHERE verified_at < $1 AND (account_id, prefix) IN (

@@ -2,6 +2,8 @@ package main
 
 import (
 	"fmt"
+	"net/url"
+	"slices"
 
 	"github.com/twinlatch/twinlatch/config"
 	"github.com/twinlatch/twinlatch/method/webauthn"
@@ -15,22 +17,31 @@ func newSecurityKey(cfg *config.Config) (*webauthn.Method, error) {
 		ID: cfg.WebAuthn.ID, Name: "Twinlatch", Origins: cfg.WebAuthn.Origins,
 		UserVerification: cfg.WebAuthn.UserVerification, Models: cfg.WebAuthn.Models,
 	}
-	address := *cfg.Address
-	if cfg.Dev && !webauthn.Usable(&address) {
-		address.Host = "localhost:" + address.Port()
-	}
-	if c.ID == "" && len(c.Origins) == 0 && !webauthn.Usable(&address) {
+	address := keyAddress(cfg)
+	if c.ID == "" && len(c.Origins) == 0 && !webauthn.Usable(address) {
 		return nil, nil
 	}
 	if c.ID == "" {
 		c.ID = address.Hostname()
 	}
-	if len(c.Origins) == 0 {
-		c.Origins = []string{address.Scheme + "://" + address.Host}
+	if origin := address.String(); !slices.Contains(c.Origins, origin) {
+		c.Origins = append([]string{origin}, c.Origins...)
 	}
 	key, err := webauthn.New(c)
 	if err != nil {
-		return nil, fmt.Errorf("setting %w", err)
+		return nil, fmt.Errorf("settings webauthn.*, with address %s: %w", address, err)
 	}
 	return key, nil
+}
+
+// keyAddress is where browsers let people use security keys.
+func keyAddress(cfg *config.Config) *url.URL {
+	if !cfg.Dev || webauthn.Usable(cfg.Address) {
+		return cfg.Address
+	}
+	host := "localhost"
+	if port := cfg.Address.Port(); port != "" {
+		host += ":" + port
+	}
+	return &url.URL{Scheme: cfg.Address.Scheme, Host: host}
 }

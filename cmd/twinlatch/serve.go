@@ -81,6 +81,7 @@ func (c *serveCommand) Run(t terminal) error {
 		Checkpoint: program.checkpoint,
 		ClientIP:   func(r *http.Request) netip.Addr { return web.ClientIP(r, cfg.Proxies) },
 		Deliver:    program.deliver,
+		Due:        program.due,
 		Receipts:   program.receipts,
 		Log:        log,
 		Out:        t.out,

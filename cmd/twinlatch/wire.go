@@ -33,6 +33,7 @@ type program struct {
 	receipts                 map[string]http.Handler
 	ready, sweep, checkpoint func(context.Context) error
 	deliver                  func(context.Context) (int, error)
+	due                      <-chan struct{}
 	close                    func() error
 }
 
@@ -56,7 +57,7 @@ func wire(ctx context.Context, cfg *config.Config, log *slog.Logger) (_ *program
 	if err != nil {
 		return nil, err
 	}
-	words, err := locale.English()
+	languages, err := locale.All()
 	if err != nil {
 		return nil, err
 	}
@@ -83,14 +84,17 @@ func wire(ctx context.Context, cfg *config.Config, log *slog.Logger) (_ *program
 		return nil, err
 	case key != nil:
 		methods = append(methods, key)
+		if at := keyAddress(cfg).String(); at != cfg.Address.String() {
+			log.WarnContext(ctx, "security keys work at another address of this server only", "address", at)
+		}
 	default:
-		log.WarnContext(ctx, "security keys are not offered: browsers know them only at https:// with a name, and at http://localhost", "address", cfg.Address)
+		log.WarnContext(ctx, "security keys are not offered: browsers know them only at https:// with a domain name, and at http://localhost", "address", cfg.Address.String())
 	}
 	if len(carried.all) > 0 {
 		phone, err := text.New(text.Config{
 			App: cfg.Text.Name, Host: nameOf(cfg.Address), Region: cfg.Text.Region, Countries: cfg.Text.Countries,
-			Say: func(_, code, app string) (string, error) {
-				return words.Say("sms.body", map[string]string{"code": code, "app": app})
+			Say: func(spoken, code, app string) (string, error) {
+				return languages.For(spoken).Say("sms.body", map[string]string{"code": code, "app": app})
 			},
 		})
 		if err != nil {
@@ -136,6 +140,7 @@ func wire(ctx context.Context, cfg *config.Config, log *slog.Logger) (_ *program
 		sweep:      service.Sweep,
 		checkpoint: service.Checkpoint,
 		deliver:    service.Deliver,
+		due:        service.Due(),
 		close:      func() error { return errors.Join(carried.close(), store.Close()) },
 	}, nil
 }

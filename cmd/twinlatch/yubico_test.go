@@ -56,16 +56,13 @@ func onEach(t *testing.T, test func(*testing.T, string)) {
 }
 
 // validate asks the method of the settings, as the service does.
-func validate(t *testing.T, y yubikeys, c config.Yubico, k *twinlatchtest.YubiKey, otp string) error {
+func validate(t *testing.T, y yubikeys, c config.Yubico, otp string) error {
 	t.Helper()
 	method, err := newYubicoOTP(&config.Config{Yubico: c}, y.keys, y.store)
 	if err != nil || method == nil {
 		t.Fatal(method, err)
 	}
-	_, err = method.FinishVerify(t.Context(), twinlatch.Input{
-		Factors: []twinlatch.OpenFactor{{Factor: twinlatch.Factor{ID: "f", Kind: yubico.Kind}, Secret: twinlatch.NewSecret(k.Identity)}},
-		Rand:    rand.Reader,
-	}, nil, twinlatch.Answer{"code": otp})
+	_, err = method.FinishEnroll(t.Context(), twinlatch.Input{Rand: rand.Reader}, nil, twinlatch.Answer{"code": otp})
 	return err
 }
 
@@ -76,18 +73,17 @@ func TestImportedYubiKeysAreJudgedHere(t *testing.T) {
 		own := config.Yubico{Validate: "own"}
 		first, second := k.Touch(), k.Touch()
 		for _, c := range []struct {
-			of   *twinlatchtest.YubiKey
 			otp  string
 			want error
 		}{
-			{k, second, nil},
-			{k, second, twinlatch.ErrReplayed},
-			{k, first, twinlatch.ErrReplayed},
-			{k, k.Identity + stranger.Touch()[12:], twinlatch.ErrWrongCode},
-			{stranger, stranger.Touch(), twinlatch.ErrWrongCode},
-			{k, k.Touch(), nil},
+			{second, nil},
+			{second, twinlatch.ErrReplayed},
+			{first, twinlatch.ErrReplayed},
+			{k.Identity + stranger.Touch()[12:], twinlatch.ErrWrongCode},
+			{stranger.Touch(), twinlatch.ErrWrongCode},
+			{k.Touch(), nil},
 		} {
-			if err := validate(t, y, own, c.of, c.otp); !errors.Is(err, c.want) {
+			if err := validate(t, y, own, c.otp); !errors.Is(err, c.want) {
 				t.Errorf("%s: %v, want %v", c.otp, err, c.want)
 			}
 		}
@@ -170,7 +166,7 @@ func TestSecretsOfYubiKeysDoNotMove(t *testing.T) {
 	if err := y.store.InsertDevices(t.Context(), []sqlstore.Device{stolen}); err != nil {
 		t.Fatal(err)
 	}
-	err = validate(t, y, config.Yubico{Validate: "own"}, k, k.Identity+thief.Touch()[12:])
+	err = validate(t, y, config.Yubico{Validate: "own"}, k.Identity+thief.Touch()[12:])
 	if !errors.Is(err, twinlatch.ErrUnavailable) || errors.Is(err, twinlatch.ErrWrongCode) {
 		t.Error(err)
 	}
@@ -210,15 +206,15 @@ func TestValidationServersAreAsked(t *testing.T) {
 	const secret = "dHdlbnR5IGJ5dGVzIG9mIGtleSE="
 	server := yubicotest.New(t, "12345", secret)
 	c := config.Yubico{Validate: "server", Servers: []string{server.URL}, ID: "12345", Secret: twinlatch.NewSecret(secret)}
-	if err := validate(t, y, c, k, k.Touch()); !errors.Is(err, twinlatch.ErrWrongCode) {
+	if err := validate(t, y, c, k.Touch()); !errors.Is(err, twinlatch.ErrWrongCode) {
 		t.Errorf("of an unknown key: %v", err)
 	}
 	server.Add(k.Identity, k.Private[:], k.Key[:])
 	otp := k.Touch()
-	if err := validate(t, y, c, k, otp); err != nil {
+	if err := validate(t, y, c, otp); err != nil {
 		t.Error(err)
 	}
-	if err := validate(t, y, c, k, otp); !errors.Is(err, twinlatch.ErrReplayed) {
+	if err := validate(t, y, c, otp); !errors.Is(err, twinlatch.ErrReplayed) {
 		t.Errorf("again: %v", err)
 	}
 }

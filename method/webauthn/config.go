@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"net/netip"
 	"net/url"
+	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/go-webauthn/webauthn/protocol"
@@ -29,8 +31,8 @@ type Config struct {
 	// what an empty one means; "required" accepts no others; "discouraged" never asks.
 	UserVerification string
 
-	// Models are AAGUIDs of the authenticators that may be enrolled, in lower-case
-	// hexadecimal with hyphens. Empty: any. Then keys are asked which model they are,
+	// Models are AAGUIDs of the authenticators that may be enrolled, in hexadecimal
+	// with hyphens. Empty: any. Then keys are asked which model they are,
 	// and one that does not prove it with a certificate is refused. Who made the
 	// certificate is not checked, so this keeps people to the list who mean well.
 	Models []string
@@ -61,10 +63,10 @@ func New(c Config) (*Method, error) {
 	default:
 		return nil, fmt.Errorf("webauthn: user verification is preferred, required or discouraged, not %.40q", c.UserVerification)
 	}
-	m := &Method{origins: c.Origins}
+	m := &Method{origins: slices.Clone(c.Origins)}
 	for _, model := range c.Models {
 		id, err := uuid.Parse(model)
-		if err != nil || id.String() != model || id == uuid.Nil {
+		if err != nil || id.String() != strings.ToLower(model) || id == uuid.Nil {
 			return nil, fmt.Errorf("webauthn: the model %.60q is no AAGUID, as in cb69481e-8ff7-4039-93ec-0a2729a154a8", model)
 		}
 		m.models = append(m.models, id[:])
@@ -73,7 +75,7 @@ func New(c Config) (*Method, error) {
 	library, err := webauthn.New(&webauthn.Config{
 		RPID:                  c.ID,
 		RPDisplayName:         c.Name,
-		RPOrigins:             c.Origins,
+		RPOrigins:             slices.Clone(c.Origins),
 		AttestationPreference: protocol.PreferNoAttestation,
 		// A second step needs no key that knows its owner, and the few places that
 		// security keys have for those are not ours to take.
@@ -110,8 +112,13 @@ func originOf(address *url.URL) string {
 
 func checkOrigin(origin, id string) error {
 	u, err := url.Parse(origin)
-	if err != nil || u.Host == "" || origin != originOf(u) {
+	if err != nil || u.Host == "" || strings.HasSuffix(u.Host, ":") || origin != originOf(u) {
 		return fmt.Errorf("webauthn: %.200q is no origin as browsers write it, as in https://id.example.com", origin)
+	}
+	if port := u.Port(); port != "" {
+		if n, err := strconv.ParseUint(port, 10, 16); err != nil || strconv.FormatUint(n, 10) != port {
+			return fmt.Errorf("webauthn: the port of %s is no number from 1 to 65535", origin)
+		}
 	}
 	host := u.Hostname()
 	if u.Scheme != "https" && (u.Scheme != "http" || host != "localhost" && !strings.HasSuffix(host, ".localhost")) {

@@ -2,6 +2,8 @@ package webauthn
 
 import (
 	"bytes"
+	"crypto/rsa"
+	"crypto/x509"
 	"encoding/json"
 	"fmt"
 	"math/big"
@@ -11,6 +13,7 @@ import (
 	"github.com/go-webauthn/webauthn/protocol"
 	"github.com/go-webauthn/webauthn/protocol/webauthncose"
 	"github.com/go-webauthn/webauthn/webauthn"
+	"github.com/google/uuid"
 
 	"github.com/twinlatch/twinlatch"
 )
@@ -105,16 +108,48 @@ func (o owner) factor(credential []byte) twinlatch.FactorID {
 	return ""
 }
 
+const (
+	maxKey     = 1 << 10 // bytes of a COSE_Key; an RSA key of maxModulus has half
+	maxModulus = 4096    // bits
+)
+
+// checkCost refuses what nobody needs and what would take long to verify: strangers
+// may send what they like.
+func checkCost(o protocol.AttestationObject) error {
+	if err := checkKey(o.AuthData.AttData.CredentialPublicKey); err != nil {
+		return err
+	}
+	switch protocol.AttestationFormat(o.Format) {
+	case protocol.AttestationFormatAndroidSafetyNet, protocol.AttestationFormatCompound:
+		return fmt.Errorf("webauthn: attestation %q is not accepted: %w", o.Format, twinlatch.ErrWrongCode)
+	}
+	chain, _ := o.AttStatement["x5c"].([]any)
+	for _, raw := range chain {
+		der, _ := raw.([]byte)
+		c, err := x509.ParseCertificate(der)
+		if err != nil {
+			return wrong(err)
+		}
+		if k, ok := c.PublicKey.(*rsa.PublicKey); ok && k.N.BitLen() > maxModulus {
+			return fmt.Errorf("webauthn: a certificate with an RSA key of %d bits is not accepted: %w", k.N.BitLen(), twinlatch.ErrWrongCode)
+		}
+	}
+	return nil
+}
+
 // checkKey refuses a public key that could not verify anything later, or that is
 // too weak. Without attestation nothing else has looked at it yet.
 func checkKey(cose []byte) error {
+	if len(cose) > maxKey {
+		return fmt.Errorf("webauthn: a public key of %d bytes is not accepted: %w", len(cose), twinlatch.ErrWrongCode)
+	}
 	parsed, err := webauthncose.ParsePublicKey(cose)
 	if err != nil {
 		return wrong(err)
 	}
-	if rsa, ok := parsed.(webauthncose.RSAPublicKeyData); ok {
-		n, e := new(big.Int).SetBytes(rsa.Modulus), new(big.Int).SetBytes(rsa.Exponent)
-		if rsa.Algorithm != int64(webauthncose.AlgRS256) || n.BitLen() < 2048 || n.BitLen() > 4096 || n.Bit(0) == 0 || e.BitLen() < 2 || e.BitLen() > 31 || e.Bit(0) == 0 {
+	if key, ok := parsed.(webauthncose.RSAPublicKeyData); ok {
+		n, e := new(big.Int).SetBytes(key.Modulus), new(big.Int).SetBytes(key.Exponent)
+		if key.Algorithm != int64(webauthncose.AlgRS256) || n.BitLen() < 2048 || n.BitLen() > maxModulus || n.Bit(0) == 0 || e.BitLen() < 2 || e.BitLen() > 31 || e.Bit(0) == 0 {
 			return fmt.Errorf("webauthn: an RSA key of %d bits and exponent %d bits long is not accepted: %w", n.BitLen(), e.BitLen(), twinlatch.ErrWrongCode)
 		}
 	}
@@ -130,7 +165,7 @@ func (m *Method) checkModel(c *webauthn.Credential) error {
 	proved := slices.Contains([]string{string(metadata.BasicFull), string(metadata.AttCA)}, c.AttestationType)
 	if !proved || !slices.ContainsFunc(m.models, func(allowed []byte) bool { return bytes.Equal(allowed, model) }) {
 		return &twinlatch.WrongCodeError{
-			Cause: fmt.Errorf("webauthn: model %x with %s attestation is not on the list: %w", model, c.AttestationFormat, twinlatch.ErrWrongCode),
+			Cause: fmt.Errorf("webauthn: model %s with %s attestation is not on the list: %w", uuid.UUID(model), c.AttestationFormat, twinlatch.ErrWrongCode),
 			Key:   "err.key.model",
 		}
 	}

@@ -10,22 +10,25 @@ import (
 
 // unambiguous refuses a JSON object that others may read differently than
 // encoding/json: with a member twice, whatever its case, or without one of names,
-// written so.
-func unambiguous(object []byte, names ...string) error {
+// written so. It returns the object with these members only.
+func unambiguous(object []byte, names ...string) ([]byte, error) {
 	d := json.NewDecoder(bytes.NewReader(object))
 	if err := once(d); err != nil {
-		return wrong(err)
+		return nil, wrong(err)
 	}
 	var members map[string]json.RawMessage
 	if err := json.Unmarshal(object, &members); err != nil {
-		return wrong(err)
+		return nil, wrong(err)
 	}
+	essence := map[string]json.RawMessage{}
 	for _, name := range names {
-		if _, ok := members[name]; !ok {
-			return wrong(fmt.Errorf("there is no member %q", name))
+		value, ok := members[name]
+		if !ok {
+			return nil, wrong(fmt.Errorf("there is no member %q", name))
 		}
+		essence[name] = value
 	}
-	return nil
+	return json.Marshal(essence)
 }
 
 // once reads a value whose objects have each member once.

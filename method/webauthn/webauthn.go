@@ -54,8 +54,8 @@ type Method struct {
 	models  [][]byte
 }
 
-// Describe implements twinlatch.Method. Its AMR is that of a key whose secret
-// can leave it; proofs of others say so.
+// Describe implements twinlatch.Method. The AMR is what is true of every key;
+// proofs of those whose secret cannot leave them have a better one.
 func (*Method) Describe() twinlatch.Description {
 	return twinlatch.Description{
 		Kind:        Kind,
@@ -123,8 +123,8 @@ func parseQuestion(state []byte) (question, error) {
 	return q, nil
 }
 
-// session is what the library must know of the question.
-func (q question) session(m *Method, in twinlatch.Input) webauthn.SessionData {
+// ceremony is what the library must know of the question.
+func (q question) ceremony(m *Method, in twinlatch.Input) webauthn.SessionData {
 	return webauthn.SessionData{
 		Challenge:            protocol.URLEncodedBase64(q.Challenge).String(),
 		RelyingPartyID:       m.library.Config.RPID,
@@ -218,14 +218,15 @@ func (m *Method) FinishEnroll(_ context.Context, in twinlatch.Input, state []byt
 	if err != nil {
 		return twinlatch.NewFactor{}, err
 	}
-	if err := unambiguous([]byte(a[responseField]), "id", "rawId", "type", "response"); err != nil {
+	essence, err := unambiguous([]byte(a[responseField]), "id", "rawId", "type", "response")
+	if err != nil {
 		return twinlatch.NewFactor{}, err
 	}
-	response, err := protocol.ParseCredentialCreationResponseBytes([]byte(a[responseField]))
+	response, err := protocol.ParseCredentialCreationResponseBytes(essence)
 	if err != nil {
 		return twinlatch.NewFactor{}, wrong(err)
 	}
-	if err := unambiguous(response.Raw.AttestationResponse.ClientDataJSON, "type", "challenge", "origin"); err != nil {
+	if _, err := unambiguous(response.Raw.AttestationResponse.ClientDataJSON, "type", "challenge", "origin"); err != nil {
 		return twinlatch.NewFactor{}, err
 	}
 	if o := response.Response.AttestationObject; o.AttStatement == nil && o.SubStatements == nil {
@@ -234,13 +235,12 @@ func (m *Method) FinishEnroll(_ context.Context, in twinlatch.Input, state []byt
 	if err := m.sentFrom(response.Response.CollectedClientData); err != nil {
 		return twinlatch.NewFactor{}, err
 	}
-	response.ClientExtensionResults = protocol.AuthenticationExtensionsClientOutputs{}
-	credential, err := m.library.CreateCredential(owner, q.session(m, in), response)
+	if err := checkCost(response.Response.AttestationObject); err != nil {
+		return twinlatch.NewFactor{}, err
+	}
+	credential, err := m.library.CreateCredential(owner, q.ceremony(m, in), response)
 	if err != nil {
 		return twinlatch.NewFactor{}, wrong(err)
-	}
-	if err := checkKey(credential.PublicKey); err != nil {
-		return twinlatch.NewFactor{}, err
 	}
 	if err := m.checkModel(credential); err != nil {
 		return twinlatch.NewFactor{}, err
@@ -261,9 +261,6 @@ func (m *Method) FinishEnroll(_ context.Context, in twinlatch.Input, state []byt
 // the account's is told apart from all else that can be wrong: people have
 // several keys, and take the wrong one.
 func (m *Method) FinishVerify(_ context.Context, in twinlatch.Input, state []byte, a twinlatch.Answer) (twinlatch.Proof, error) {
-	if a[responseField] == "" {
-		return twinlatch.Proof{}, twinlatch.ErrWrongCode
-	}
 	q, err := parseQuestion(state)
 	if err != nil {
 		return twinlatch.Proof{}, err
@@ -272,14 +269,15 @@ func (m *Method) FinishVerify(_ context.Context, in twinlatch.Input, state []byt
 	if err != nil {
 		return twinlatch.Proof{}, err
 	}
-	if err := unambiguous([]byte(a[responseField]), "id", "rawId", "type", "response"); err != nil {
+	essence, err := unambiguous([]byte(a[responseField]), "id", "rawId", "type", "response")
+	if err != nil {
 		return twinlatch.Proof{}, err
 	}
-	response, err := protocol.ParseCredentialRequestResponseBytes([]byte(a[responseField]))
+	response, err := protocol.ParseCredentialRequestResponseBytes(essence)
 	if err != nil {
 		return twinlatch.Proof{}, wrong(err)
 	}
-	if err := unambiguous(response.Raw.AssertionResponse.ClientDataJSON, "type", "challenge", "origin"); err != nil {
+	if _, err := unambiguous(response.Raw.AssertionResponse.ClientDataJSON, "type", "challenge", "origin"); err != nil {
 		return twinlatch.Proof{}, err
 	}
 	// Keys that were removed since the question cannot answer it, nor those that
@@ -294,8 +292,7 @@ func (m *Method) FinishVerify(_ context.Context, in twinlatch.Input, state []byt
 	if err := m.sentFrom(response.Response.CollectedClientData); err != nil {
 		return twinlatch.Proof{}, err
 	}
-	response.ClientExtensionResults = protocol.AuthenticationExtensionsClientOutputs{}
-	credential, err := m.library.ValidateLogin(owner, q.session(m, in), response)
+	credential, err := m.library.ValidateLogin(owner, q.ceremony(m, in), response)
 	if err != nil {
 		return twinlatch.Proof{}, wrong(err)
 	}

@@ -2,10 +2,15 @@ package webauthn
 
 import (
 	"bytes"
+	"crypto/ecdsa"
+	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"math/big"
 	mathrand "math/rand/v2"
 	"net/url"
 	"reflect"
@@ -390,5 +395,66 @@ func TestBrokenSecretsAndStates(t *testing.T) {
 	in.Factors, in.Rand = nil, bytes.NewReader(nil)
 	if _, err := m.BeginEnroll(t.Context(), in); err == nil {
 		t.Error("a challenge without randomness")
+	}
+}
+
+// What would take long to verify is refused before.
+func TestCostlyKeysAndCertificates(t *testing.T) {
+	m := newMethod(t)
+	in := twinlatch.Input{Account: twinlatch.Account{ID: "a", Login: "ana@example.com"}, Rand: rand.Reader}
+	huge := new(big.Int).Lsh(big.NewInt(1), 20_000)
+	huge.SetBit(huge, 0, 1)
+	for name, lie := range map[string]securitykey.Lie{
+		"a certificate of 20,000 bits": {Attestation: func(o *securitykey.AttestationObject) {
+			signer, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+			if err != nil {
+				t.Fatal(err)
+			}
+			template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour)}
+			der, err := x509.CreateCertificate(rand.Reader, template, template, &rsa.PublicKey{N: huge, E: 65537}, signer)
+			if err != nil {
+				t.Fatal(err)
+			}
+			o.Format, o.Statement = "packed", map[string]any{"alg": -257, "sig": []byte{1}, "x5c": []any{der}}
+		}},
+		"a certificate that is none": {Attestation: func(o *securitykey.AttestationObject) {
+			o.Format, o.Statement = "packed", map[string]any{"alg": -7, "sig": []byte{1}, "x5c": []any{[]byte("x")}}
+		}},
+		"SafetyNet": {Attestation: func(o *securitykey.AttestationObject) {
+			o.Format, o.Statement = "android-safetynet", map[string]any{"ver": "1"}
+		}},
+		"compound":             {Attestation: func(o *securitykey.AttestationObject) { o.Format = "compound" }},
+		"a key of 2,000 bytes": {Claims: func(c *securitykey.Claims) { c.Attested.PublicKey[-70000] = make([]byte, 2000) }},
+	} {
+		q, err := m.BeginEnroll(t.Context(), in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		response, err := securitykey.New(rand.Reader).Register(origin, q.Prompt.Options, lie)
+		if err != nil {
+			t.Fatal(name, err)
+		}
+		if _, err = m.FinishEnroll(t.Context(), in, q.State, twinlatch.Answer{"response": response}); !errors.Is(err, twinlatch.ErrWrongCode) {
+			t.Errorf("%s: %v", name, err)
+		}
+		t.Log(name, err)
+	}
+}
+
+// What clients say about extensions is not looked at, whatever it is.
+func TestExtensionsAreIgnored(t *testing.T) {
+	m := newMethod(t)
+	in := twinlatch.Input{Account: twinlatch.Account{ID: "a", Login: "ana@example.com"}, Rand: rand.Reader}
+	q, err := m.BeginEnroll(t.Context(), in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	strange := securitykey.Lie{Reply: func(r *securitykey.Reply) { r.Extensions = map[string]any{"appid": "x", "credProps": 7} }}
+	response, err := securitykey.New(rand.Reader).Register(origin, q.Prompt.Options, strange)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err = m.FinishEnroll(t.Context(), in, q.State, twinlatch.Answer{"response": response}); err != nil {
+		t.Error(err)
 	}
 }

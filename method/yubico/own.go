@@ -3,8 +3,10 @@ package yubico
 import (
 	"context"
 	"crypto/aes"
+	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/binary"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -62,6 +64,20 @@ func (o *Own) Validate(ctx context.Context, _ io.Reader, otp OTP) (int64, error)
 		return 0, err
 	}
 	return n, nil
+}
+
+// Authority implements Validator: it is the import of the key. The same identity
+// with other secrets is another key.
+func (o *Own) Authority(ctx context.Context, otp OTP) (string, error) {
+	d, err := o.devices.Find(ctx, otp.Identity())
+	if errors.Is(err, twinlatch.ErrNotFound) {
+		return "", twinlatch.ErrWrongCode
+	}
+	if err != nil {
+		return "", err
+	}
+	sum := sha256.Sum256([]byte("twinlatch yubico device " + d.Private.Reveal() + d.Key.Reveal()))
+	return "own:" + hex.EncodeToString(sum[:16]), nil
 }
 
 // open decrypts: 6 bytes private identity, then little-endian 2 usage counter, 3

@@ -109,6 +109,10 @@ type verdict struct {
 	err     error
 }
 
+// Authority implements Validator. Servers are one authority: which of them, and as
+// which client they are asked, may change.
+func (s *Servers) Authority(context.Context, OTP) (string, error) { return "servers", nil }
+
 // Validate implements Validator. The nonce is 16 bytes from rand.
 func (s *Servers) Validate(ctx context.Context, rand io.Reader, otp OTP) (int64, error) {
 	random := make([]byte, nonceSize)

@@ -25,6 +25,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/twinlatch/twinlatch"
 )
@@ -44,6 +45,11 @@ type Validator interface {
 	// twinlatch.ErrUnavailable: nobody could judge; the text says why. rand is for
 	// what must be told apart from earlier requests.
 	Validate(ctx context.Context, rand io.Reader, otp OTP) (counter int64, err error)
+
+	// Authority says who vouches for the key that typed a password: a factor
+	// is good for as long as that is the same. A key that is unknown has no
+	// authority, or any.
+	Authority(ctx context.Context, otp OTP) (string, error)
 }
 
 // Method is the one-time password as a twinlatch.Method. Make one with New.
@@ -89,24 +95,27 @@ func (*Method) Parse(a twinlatch.Answer) (twinlatch.Answer, error) {
 	return twinlatch.Answer{codeField: otp.Reveal()}, nil
 }
 
-// FinishEnroll implements twinlatch.Method. The digest and the secret are the
-// public identity. A key that is among in.Factors is a *FieldError, and nobody is
-// asked.
+// FinishEnroll implements twinlatch.Method. The digest is the public identity, and
+// the secret that and who vouched for it. A key that is among in.Factors is a
+// *FieldError, and nobody is asked.
 func (m *Method) FinishEnroll(ctx context.Context, in twinlatch.Input, _ []byte, a twinlatch.Answer) (twinlatch.NewFactor, error) {
 	otp, err := ParseOTP(a[codeField])
 	if err != nil {
 		return twinlatch.NewFactor{}, twinlatch.ErrWrongCode
 	}
-	if _, known := find(in.Factors, otp); known {
+	if _, _, known := find(in.Factors, otp); known {
 		return twinlatch.NewFactor{}, &twinlatch.FieldError{Field: codeField, Key: "add.key.known"}
 	}
-	counter, err := m.validate(ctx, in, otp)
+	counter, authority, err := m.validate(ctx, in, otp)
+	if errors.Is(err, twinlatch.ErrWrongCode) {
+		err = &twinlatch.WrongCodeError{Cause: err, Key: "err.otp.unknown"}
+	}
 	if err != nil {
 		return twinlatch.NewFactor{}, err
 	}
 	return twinlatch.NewFactor{
 		Digest:  []byte(otp.Identity()),
-		Secret:  twinlatch.NewSecret(otp.Identity()),
+		Secret:  twinlatch.NewSecret(otp.Identity() + " " + authority),
 		Counter: counter,
 	}, nil
 }
@@ -127,34 +136,42 @@ func (m *Method) FinishVerify(ctx context.Context, in twinlatch.Input, _ []byte,
 	if err != nil {
 		return twinlatch.Proof{}, twinlatch.ErrWrongCode
 	}
-	factor, known := find(in.Factors, otp)
+	factor, vouched, known := find(in.Factors, otp)
 	if !known {
 		return twinlatch.Proof{}, twinlatch.ErrWrongCode
 	}
-	counter, err := m.validate(ctx, in, otp)
+	counter, authority, err := m.validate(ctx, in, otp)
 	if err != nil {
 		return twinlatch.Proof{}, err
+	}
+	if authority != vouched { // the identity is another key's now
+		return twinlatch.Proof{}, fmt.Errorf("yubico: another authority vouches for the key than when it was added: %w", twinlatch.ErrWrongCode)
 	}
 	return twinlatch.Proof{Factor: factor, Counter: &counter}, nil
 }
 
-// find says which of the factors the password is of. Identities are no secret.
-func find(factors []twinlatch.OpenFactor, otp OTP) (twinlatch.FactorID, bool) {
+// find says which of the factors the password is of, and who vouched for it.
+// Identities are no secret.
+func find(factors []twinlatch.OpenFactor, otp OTP) (id twinlatch.FactorID, authority string, known bool) {
 	for _, f := range factors {
-		if f.Kind == Kind && f.Secret.Reveal() == otp.Identity() {
-			return f.ID, true
+		identity, authority, _ := strings.Cut(f.Secret.Reveal(), " ")
+		if f.Kind == Kind && identity == otp.Identity() {
+			return f.ID, authority, true
 		}
 	}
-	return "", false
+	return "", "", false
 }
 
 // validate sees to it that a failure to judge is never taken for a verdict.
-func (m *Method) validate(ctx context.Context, in twinlatch.Input, otp OTP) (int64, error) {
-	counter, err := m.validator.Validate(ctx, in.Rand, otp)
-	if err == nil || isVerdict(err) || errors.Is(err, twinlatch.ErrUnavailable) {
-		return counter, err
+func (m *Method) validate(ctx context.Context, in twinlatch.Input, otp OTP) (counter int64, authority string, err error) {
+	counter, err = m.validator.Validate(ctx, in.Rand, otp)
+	if err == nil {
+		authority, err = m.validator.Authority(ctx, otp)
 	}
-	return 0, fmt.Errorf("yubico: %w: %w", twinlatch.ErrUnavailable, err)
+	if err == nil || isVerdict(err) || errors.Is(err, twinlatch.ErrUnavailable) {
+		return counter, authority, err
+	}
+	return 0, "", fmt.Errorf("yubico: %w: %w", twinlatch.ErrUnavailable, err)
 }
 
 func isVerdict(err error) bool {

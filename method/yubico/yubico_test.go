@@ -3,6 +3,7 @@ package yubico
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -70,6 +71,8 @@ type judge struct {
 	asked   int
 }
 
+func (j *judge) Authority(context.Context, OTP) (string, error) { return "judge", nil }
+
 func (j *judge) Validate(context.Context, io.Reader, OTP) (int64, error) {
 	j.asked++
 	return j.counter, j.err
@@ -79,8 +82,22 @@ func of(keys ...*twinlatchtest.YubiKey) (in twinlatch.Input) {
 	for i, k := range keys {
 		in.Factors = append(in.Factors, twinlatch.OpenFactor{
 			Factor: twinlatch.Factor{ID: twinlatch.FactorID(fmt.Sprint(i)), Kind: Kind},
-			Secret: twinlatch.NewSecret(k.Identity),
+			Secret: twinlatch.NewSecret(k.Identity + " judge"),
 		})
+	}
+	return in
+}
+
+// vouched is of, with who the validator says vouches for the keys.
+func vouched(t *testing.T, v Validator, keys ...*twinlatchtest.YubiKey) twinlatch.Input {
+	t.Helper()
+	in := of(keys...)
+	for i, k := range keys {
+		authority, err := v.Authority(t.Context(), parse(t, k.Touch()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		in.Factors[i].Secret = twinlatch.NewSecret(k.Identity + " " + authority)
 	}
 	return in
 }
@@ -90,7 +107,7 @@ func answerOf(otp string) twinlatch.Answer { return twinlatch.Answer{"code": otp
 func TestFinishEnroll(t *testing.T) {
 	k, j := twinlatchtest.NewYubiKey(), &judge{counter: 0x1234}
 	found, err := New(j).FinishEnroll(t.Context(), twinlatch.Input{}, nil, answerOf(k.Touch()))
-	if err != nil || string(found.Digest) != k.Identity || found.Secret.Reveal() != k.Identity || found.Counter != 0x1234 || found.Hint != "" {
+	if err != nil || string(found.Digest) != k.Identity || found.Secret.Reveal() != k.Identity+" judge" || found.Counter != 0x1234 || found.Hint != "" {
 		t.Errorf("%+v, %v", found, err)
 	}
 }
@@ -148,11 +165,12 @@ func TestErrorsOfTheValidator(t *testing.T) {
 // One key that two people share: what one has used is used for both.
 func TestOneKeyInTwoAccounts(t *testing.T) {
 	k := twinlatchtest.NewYubiKey()
-	m, otp := New(NewOwn(newDrawer(k))), k.Touch()
-	if _, err := m.FinishVerify(t.Context(), of(k), nil, answerOf(otp)); err != nil {
+	own := NewOwn(newDrawer(k))
+	in, m, otp := vouched(t, own, k), New(own), k.Touch()
+	if _, err := m.FinishVerify(t.Context(), in, nil, answerOf(otp)); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := m.FinishVerify(t.Context(), of(k), nil, answerOf(otp)); !errors.Is(err, twinlatch.ErrReplayed) {
+	if _, err := m.FinishVerify(t.Context(), in, nil, answerOf(otp)); !errors.Is(err, twinlatch.ErrReplayed) {
 		t.Error(err)
 	}
 	if _, err := m.FinishEnroll(t.Context(), twinlatch.Input{}, nil, answerOf(otp)); !errors.Is(err, twinlatch.ErrReplayed) {
@@ -160,10 +178,33 @@ func TestOneKeyInTwoAccounts(t *testing.T) {
 	}
 }
 
+// A key that was written anew and imported again is another key: it is not the
+// second step of whom it belonged to before. So is one of that identity that
+// somebody else vouches for, after a change of settings.
+func TestAnIdentityThatIsAnotherKeyNow(t *testing.T) {
+	old := twinlatchtest.NewYubiKey()
+	in := vouched(t, NewOwn(newDrawer(old)), old)
+
+	rewritten := twinlatchtest.NewYubiKey()
+	rewritten.Identity = old.Identity
+	server := yubicotest.New(t, clientID, clientKey)
+	server.Add(rewritten.Identity, rewritten.Private[:], rewritten.Key[:])
+	in.Rand = rand.Reader
+	for name, v := range map[string]Validator{"imported again": NewOwn(newDrawer(rewritten)), "of a server": newServers(t, server)} {
+		if proof, err := New(v).FinishVerify(t.Context(), in, nil, answerOf(rewritten.Touch())); !errors.Is(err, twinlatch.ErrWrongCode) || proof.Counter != nil {
+			t.Errorf("%s: %+v, %v", name, proof, err)
+		}
+		found, err := New(v).FinishEnroll(t.Context(), twinlatch.Input{Rand: rand.Reader}, nil, answerOf(rewritten.Touch()))
+		if err != nil || found.Secret.Reveal() == in.Factors[0].Secret.Reveal() {
+			t.Errorf("%s: its new owner cannot add it: %v", name, err)
+		}
+	}
+}
+
 func TestNonceComesFromTheInput(t *testing.T) {
 	k, server := twinlatchtest.NewYubiKey(), yubicotest.New(t, clientID, clientKey)
 	server.Add(k.Identity, k.Private[:], k.Key[:])
-	in := of(k)
+	in := vouched(t, newServers(t, server), k)
 	in.Rand = bytes.NewReader([]byte("sixteen bytes ok, and more"))
 	if _, err := New(newServers(t, server)).FinishVerify(t.Context(), in, nil, answerOf(k.Touch())); err != nil {
 		t.Fatal(err)

@@ -10,7 +10,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
 	"sync"
 	"time"
@@ -32,13 +31,10 @@ type Outbox struct {
 type Kept struct {
 	Channel string    `json:"channel"`
 	To      string    `json:"to"`
-	Subject string    `json:"subject"` // empty: text messages have none
+	Subject string    `json:"subject"` // of an e-mail
 	Body    string    `json:"body"`
 	At      time.Time `json:"at"`
 }
-
-// channels are lower-case words, as of each twinlatch.Channel.
-var channels = regexp.MustCompile(`^[a-z]{1,32}$`)
 
 // New makes an empty outbox for the newest most messages, at least one. The
 // clock says when a message came and whether it is expired; nil is time.Now.
@@ -52,13 +48,17 @@ func New(most int, clock func() time.Time) *Outbox {
 // Name implements twinlatch.Sender: "outbox".
 func (*Outbox) Name() string { return "outbox" }
 
-// Send implements twinlatch.Sender. It keeps messages of all channels, each as
-// often as it comes, and has no reference for them. Only what is no channel at
-// all, because its name is not a lower-case word, is ErrNoRoute.
+// Carries implements twinlatch.Sender: all channels that there are.
+func (*Outbox) Carries(by twinlatch.Channel) bool {
+	return by == twinlatch.Text || by == twinlatch.Email
+}
+
+// Send implements twinlatch.Sender. It keeps each message as often as it comes,
+// of an e-mail the plain text, and has no reference for them.
 func (o *Outbox) Send(ctx context.Context, m twinlatch.Message) (ref string, err error) {
 	now := o.clock()
 	switch {
-	case !channels.MatchString(string(m.Channel)):
+	case !o.Carries(m.Channel):
 		return "", fmt.Errorf("outbox: channel %.40q: %w", m.Channel, twinlatch.ErrNoRoute)
 	case ctx.Err() != nil:
 		return "", fmt.Errorf("outbox: not kept: %w", ctx.Err())
@@ -67,7 +67,7 @@ func (o *Outbox) Send(ctx context.Context, m twinlatch.Message) (ref string, err
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.kept = append(o.kept, Kept{Channel: string(m.Channel), To: m.To.Reveal(), Body: m.Body.Reveal(), At: now})
+	o.kept = append(o.kept, Kept{Channel: string(m.Channel), To: m.To.Reveal(), Subject: m.Subject, Body: m.Body.Reveal(), At: now})
 	if over := len(o.kept) - o.most; over > 0 {
 		o.kept = slices.Delete(o.kept, 0, over)
 	}

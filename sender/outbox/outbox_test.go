@@ -14,12 +14,18 @@ import (
 )
 
 func TestConformance(t *testing.T) {
-	sendertest.Run(t, sendertest.Fixture{New: func(_ testing.TB, clock func() time.Time) sendertest.Setup {
+	for _, channel := range []twinlatch.Channel{twinlatch.Text, twinlatch.Email} {
+		t.Run(string(channel), func(t *testing.T) { conforms(t, channel) })
+	}
+}
+
+func conforms(t *testing.T, channel twinlatch.Channel) {
+	sendertest.Run(t, sendertest.Fixture{Channel: channel, New: func(_ testing.TB, clock func() time.Time) sendertest.Setup {
 		o := outbox.New(100, clock)
 		return sendertest.Setup{Sender: o, Provider: sendertest.Provider{Taken: func() []sendertest.Taken {
 			var all []sendertest.Taken
 			for _, k := range slices.Backward(o.Messages()) {
-				all = append(all, sendertest.Taken{To: k.To, Body: k.Body})
+				all = append(all, sendertest.Taken{To: k.To, Subject: k.Subject, Body: k.Body})
 			}
 			return all
 		}}}
@@ -66,24 +72,23 @@ func TestNewestComeFirstAndOldestAreForgotten(t *testing.T) {
 	}
 }
 
-func TestOtherChannelsAreKept(t *testing.T) {
-	o := outbox.New(1, now)
-	if _, err := o.Send(t.Context(), message("email", "hello")); err != nil || o.Messages()[0].Channel != "email" {
-		t.Errorf("kept %+v, %v", o.Messages(), err)
-	}
-}
-
 // TestJSON holds the form of /dev/outbox, which others read.
 func TestJSON(t *testing.T) {
 	o := outbox.New(1, now)
-	for _, want := range []string{
-		`[]`,
-		`[{"channel":"text","to":"+447700900167","subject":"","body":"483920","at":"2026-03-04T05:06:07Z"}]`,
+	mail := message(twinlatch.Email, "hello")
+	mail.To, mail.Subject, mail.HTML = twinlatch.NewSecret("ana@example.com"), "Hello", twinlatch.NewSecret("<p>hello")
+	for _, c := range []struct {
+		next twinlatch.Message
+		want string
+	}{
+		{message(twinlatch.Text, "483920"), `[]`},
+		{mail, `[{"channel":"text","to":"+447700900167","subject":"","body":"483920","at":"2026-03-04T05:06:07Z"}]`},
+		{mail, `[{"channel":"email","to":"ana@example.com","subject":"Hello","body":"hello","at":"2026-03-04T05:06:07Z"}]`},
 	} {
-		if got, err := json.Marshal(o.Messages()); err != nil || string(got) != want {
-			t.Errorf("%s, %v, want %s", got, err, want)
+		if got, err := json.Marshal(o.Messages()); err != nil || string(got) != c.want {
+			t.Errorf("%s, %v, want %s", got, err, c.want)
 		}
-		if _, err := o.Send(t.Context(), message(twinlatch.Text, "483920")); err != nil {
+		if _, err := o.Send(t.Context(), c.next); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -38,7 +38,7 @@ type Receipts struct {
 type Notice struct {
 	Message  twinlatch.MessageID
 	Ref      string // as of a Send
-	To       string // in E.164
+	To       string // of the message
 	Delivery twinlatch.Delivery
 }
 
@@ -73,8 +73,8 @@ func (s suite) receipts(t *testing.T) {
 	if b.Receipts == nil {
 		return
 	}
-	m := message("one", body)
-	notice := Notice{Message: m.ID, Ref: send(t, b.Sender, m), To: number, Delivery: twinlatch.Delivered}
+	m := s.message("one", body)
+	notice := Notice{Message: m.ID, Ref: send(t, b.Sender, m), To: s.to(0), Delivery: twinlatch.Delivered}
 	failed := notice
 	failed.Delivery = twinlatch.Failed
 	c := counter{b, notice, failed}

@@ -78,8 +78,10 @@ func TestFlawedSenders(t *testing.T) {
 		"silent when given up":      "gives_up_with_its_caller/while_it_waits",
 		"given up is no route":      "gives_up_with_its_caller/while_it_waits",
 		"does not wait":             "gives_up_with_its_caller/while_it_waits",
-		"carries anything":          "carries_text_only",
-		"other channel is not now":  "carries_text_only",
+		"carries anything":          "refuses_other_channels",
+		"says it carries anything":  "refuses_other_channels",
+		"says it carries nothing":   "refuses_other_channels",
+		"other channel is not now":  "refuses_other_channels",
 		"sends late":                "sends_nothing_late",
 		"late is no route":          "sends_nothing_late",
 		"never in the last second":  "sends_nothing_late",
@@ -230,6 +232,16 @@ func (p *post) Name() string {
 		return fmt.Sprintf("post%d", p.calls)
 	}
 	return "post"
+}
+
+func (p *post) Carries(by twinlatch.Channel) bool {
+	switch {
+	case p.has("says it carries nothing"):
+		return false
+	case p.has("says it carries anything"):
+		return true
+	}
+	return by == twinlatch.Text
 }
 
 func (p *post) Send(ctx context.Context, m twinlatch.Message) (string, error) {

@@ -154,6 +154,9 @@ func sourceAddress(text string) (address, bool) {
 // Name implements twinlatch.Sender. It is the constant Name.
 func (*Sender) Name() string { return Name }
 
+// Carries implements twinlatch.Sender: text messages only.
+func (*Sender) Carries(by twinlatch.Channel) bool { return by == twinlatch.Text }
+
 // Send implements twinlatch.Sender. The reference is the message_id of
 // submit_sm_resp. A refusal of the destination address is ErrBadRecipient. What
 // the SMSC will refuse the next time too (source address, types of addresses,

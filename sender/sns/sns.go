@@ -160,6 +160,9 @@ func printable(s string) bool {
 // Name implements twinlatch.Sender: "sns".
 func (*Sender) Name() string { return name }
 
+// Carries implements twinlatch.Sender: text messages only.
+func (*Sender) Carries(by twinlatch.Channel) bool { return by == twinlatch.Text }
+
 // Send implements twinlatch.Sender. It carries twinlatch.Text only. The
 // reference is the MessageId of AWS.
 //

@@ -145,6 +145,9 @@ func address(field, text string) (*url.URL, error) {
 // Name implements twinlatch.Sender. It is the constant Name.
 func (*Sender) Name() string { return Name }
 
+// Carries implements twinlatch.Sender: text messages only.
+func (*Sender) Carries(by twinlatch.Channel) bool { return by == twinlatch.Text }
+
 // Send implements twinlatch.Sender. The reference is the message SID. A refusal
 // of the number, and of one who answered STOP, is ErrBadRecipient. What the
 // account or its sender may not carry (country, combination of sender and

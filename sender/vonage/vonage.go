@@ -146,6 +146,9 @@ func address(field, text string) (*url.URL, error) {
 // Name implements twinlatch.Sender. It is the constant Name.
 func (*Sender) Name() string { return Name }
 
+// Carries implements twinlatch.Sender: text messages only.
+func (*Sender) Carries(by twinlatch.Channel) bool { return by == twinlatch.Text }
+
 // Send implements twinlatch.Sender. The reference is the message-id of the first
 // part. A number that is barred or out of service is ErrBadRecipient. What the
 // account, its sender or Vonage's routes do not carry is ErrNoRoute. Wrong

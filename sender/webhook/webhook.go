@@ -1,4 +1,4 @@
-// Package webhook carries messages to a gateway of your own: each is posted as
+// Package webhook carries text messages to a gateway of your own: each is posted as
 // JSON to one URL, signed by the rules of Standard Webhooks 1.0.0
 // (github.com/standard-webhooks/standard-webhooks, spec/standard-webhooks.md,
 // symmetric signatures), and the gateway may tell later what became of it.
@@ -42,7 +42,6 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
-	"regexp"
 	"time"
 
 	"github.com/twinlatch/twinlatch"
@@ -69,9 +68,6 @@ type Sender struct {
 	client *http.Client
 	clock  func() time.Time
 }
-
-// channels are lower-case words, as of each twinlatch.Channel.
-var channels = regexp.MustCompile(`^[a-z]{1,32}$`)
 
 // New makes the sender; it does not ask the gateway. Errors hold neither secrets
 // nor the URL.
@@ -107,6 +103,9 @@ func loopback(host string) bool {
 // Name implements twinlatch.Sender: "webhook".
 func (*Sender) Name() string { return name }
 
+// Carries implements twinlatch.Sender: text messages only.
+func (*Sender) Carries(by twinlatch.Channel) bool { return by == twinlatch.Text }
+
 // event is the body of a request.
 type event struct {
 	Type      string    `json:"type"`
@@ -123,14 +122,12 @@ type data struct {
 	ExpiresAt time.Time           `json:"expires_at"`
 }
 
-// Send implements twinlatch.Sender, for all channels: the gateway decides. Only
-// what is no channel at all, because its name is not a lower-case word, is
-// ErrNoRoute at once. An answer that breaks off is an error, whatever its
-// status; the gateway knows the next try by its webhook-id.
+// Send implements twinlatch.Sender. An answer that breaks off is an error,
+// whatever its status; the gateway knows the next try by its webhook-id.
 func (s *Sender) Send(ctx context.Context, m twinlatch.Message) (ref string, err error) {
 	now := s.clock()
 	switch {
-	case !channels.MatchString(string(m.Channel)):
+	case !s.Carries(m.Channel):
 		return "", fmt.Errorf("webhook: channel %.40q: %w", m.Channel, twinlatch.ErrNoRoute)
 	case ctx.Err() != nil:
 		return "", fmt.Errorf("webhook: not sent: %w", ctx.Err())

@@ -109,15 +109,6 @@ func TestGatewayGetsAllThatIsDocumented(t *testing.T) {
 	}
 }
 
-func TestOtherChannelsAreCarried(t *testing.T) {
-	g := newGateway(t, now, newSecret)
-	m := message()
-	m.Channel = "email"
-	if _, err := g.sender(t, newSecret).Send(t.Context(), m); err != nil || g.last.Data.Channel != "email" {
-		t.Errorf("Send: %v; got %+v", err, g.last)
-	}
-}
-
 // TestRotation goes through one: the gateway learns of the new secret later.
 func TestRotation(t *testing.T) {
 	for _, c := range []struct {

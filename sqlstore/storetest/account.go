@@ -104,6 +104,21 @@ func (s *suite) lock(t *testing.T) {
 	})
 }
 
+func (s *suite) locale(t *testing.T) {
+	id := s.newAccount(t)
+	for _, chosen := range []string{"cs", "zh-Hant-TW", ""} {
+		s.tx(t, id, func(tx twinlatch.Tx) error { return tx.SetLocale(chosen) })
+		s.read(t, id, func(v twinlatch.View) error {
+			a, err := v.Account()
+			if a.Locale != chosen {
+				t.Errorf("language is %q, want %q", a.Locale, chosen)
+			}
+			return err
+		})
+	}
+	s.refused(t, twinlatch.ErrNotFound, "nobody", func(tx twinlatch.Tx) error { return tx.SetLocale("cs") })
+}
+
 func (s *suite) preferred(t *testing.T) {
 	id := s.newAccount(t)
 	f := s.newFactor(t, id, "totp")

@@ -125,6 +125,7 @@ func writes(of snapshot) []write {
 	later := now.Add(time.Minute)
 	return []write{
 		{"Lock", func(tx twinlatch.Tx) error { return tx.Lock() }},
+		{"SetLocale", func(tx twinlatch.Tx) error { return tx.SetLocale("cs") }},
 		{"SetPreferred", func(tx twinlatch.Tx) error { return tx.SetPreferred("") }},
 		{"PutPassword", func(tx twinlatch.Tx) error { return tx.PutPassword(twinlatch.Sealed{Key: "k2", Text: []byte{1}}, now) }},
 		{"InsertFactor", func(tx twinlatch.Tx) error {

@@ -111,6 +111,44 @@ func (s *suite) outbox(t *testing.T) {
 	same(t, len(s.lease(t, late.ExpiresAt, 9)), 0)
 }
 
+// notices are messages without a challenge: only their own end ends them.
+func (s *suite) notices(t *testing.T) {
+	id := s.newAccount(t)
+	c := s.asked(t, id)
+	end := now.Add(24 * time.Hour)
+	m := s.newMessage(t, id, "", func(m *twinlatch.StoredMessage) {
+		m.Channel, m.Route, m.Tries, m.NextAt, m.ExpiresAt = twinlatch.Email, "", 0, now, end
+	})
+	s.tx(t, id, func(tx twinlatch.Tx) error {
+		return errors.Join(tx.Answered(c.ID), tx.Consume(c.ID, c.Session, now), tx.DeleteSession(c.Session), tx.DeleteAll())
+	})
+	leased := m
+	leased.Tries, leased.NextAt = 1, now.Add(time.Minute)
+	same(t, s.lease(t, now, 9), []twinlatch.StoredMessage{leased})
+	same(t, len(s.lease(t, now, 9)), 0)
+
+	// Nobody took it: it is tried again, until the last moment.
+	leased.NextAt = end.Add(-time.Millisecond)
+	s.tx(t, id, func(tx twinlatch.Tx) error { return tx.Sent(leased) })
+	same(t, len(s.lease(t, leased.NextAt.Add(-time.Millisecond), 9)), 0)
+	again := s.lease(t, leased.NextAt, 9)
+	same(t, len(again), 1)
+	same(t, again[0].Tries, 2)
+	same(t, len(s.lease(t, end, 9)), 0)
+
+	// What was sent is kept until its end and then forgotten, uncounted.
+	done := again[0]
+	done.Delivery, done.Sender, done.NextAt = twinlatch.Sent, "smtp", time.Time{}
+	s.tx(t, id, func(tx twinlatch.Tx) error { return tx.Sent(done) })
+	_, err := s.store.Settle(t.Context(), end.Add(-time.Millisecond))
+	is(t, err, nil)
+	s.tx(t, id, func(tx twinlatch.Tx) error { return tx.Sent(done) })
+	paused, err := s.store.Settle(t.Context(), end)
+	is(t, err, nil)
+	same(t, len(paused), 0)
+	s.refused(t, twinlatch.ErrNotFound, id, func(tx twinlatch.Tx) error { return tx.Sent(done) })
+}
+
 // Of many messages each is had by one of many callers, those due first first.
 func (s *suite) leaseOnce(t *testing.T) {
 	id := s.newAccount(t)

@@ -8,6 +8,7 @@ CREATE INDEX passwords_by_key ON passwords (key_id, account_id);
 CREATE INDEX factors_by_key ON factors (key_id, account_id, id);
 CREATE INDEX challenges_by_key ON challenges (key_id, account_id, id);
 CREATE INDEX outbox_by_key ON outbox (key_id, account_id, id);
+CREATE INDEX requests_by_key ON requests (key_id, id);
 CREATE INDEX devices_by_key ON devices (key_id, kind, name);
 
 ALTER TABLE accounts ADD COLUMN checkpoint_seq BIGINT NOT NULL DEFAULT 0; -- event_seq that the newest checkpoint with this chain holds

@@ -1,0 +1,60 @@
+package twinlatch
+
+// Notice writes the e-mail that the owner of an account gets for an event, or nil
+// for none. The token is for a link in it: of EventResetAsked to choose a new
+// password (ResetPassword), of all others "This was not me" (RaiseAlarm). Only
+// Subject, Body and HTML of the message are used. It is called inside a
+// transaction, so it must be quick and must not use the Service.
+type Notice func(a Account, e Event, t Token) *Message
+
+// noticeFor is how long a notice is tried to be sent.
+const noticeFor = day
+
+// notify puts the notice of an event, if there is one, into the outbox, in the
+// transaction of the change. It is sent afterwards: broken mail stops nobody.
+// Accounts of applications have no address that we know.
+func (s *Service) notify(tx Tx, e Event) error {
+	if s.cfg.Notice == nil {
+		return nil
+	}
+	a, err := tx.Account()
+	if err != nil || a.Realm != MainRealm {
+		return err
+	}
+	purpose, lasts := TicketAlarm, alarmFor
+	if e.Type == EventResetAsked {
+		purpose, lasts = TicketReset, resetFor
+	}
+	ticket, token, err := s.newTicket(a.ID, purpose, lasts)
+	if err != nil {
+		return err
+	}
+	m := s.cfg.Notice(a, e, token)
+	if m == nil {
+		return nil
+	}
+	if err := tx.InsertTicket(ticket); err != nil {
+		return err
+	}
+	now := s.now()
+	letter := *m
+	letter.Channel, letter.To, letter.Country = Email, NewSecret(a.Login), ""
+	stored, err := s.newMessage(a.ID, *envelopeOf(&letter), Challenge{ExpiresAt: now.Add(min(lasts, noticeFor))}, now)
+	if err != nil {
+		return err
+	}
+	stored.Tries, stored.NextAt = 0, now // nobody waits for it
+	s.wake()
+	return tx.Enqueue(stored)
+}
+
+// Due gets a value when something was written that Deliver should see to now.
+// Whoever calls Deliver in a loop need not wait for its next turn.
+func (s *Service) Due() <-chan struct{} { return s.due }
+
+func (s *Service) wake() {
+	select {
+	case s.due <- struct{}{}:
+	default:
+	}
+}
