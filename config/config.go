@@ -77,17 +77,35 @@ func Load(src Source) (*Config, error) {
 // Read reads all settings and checks each by itself, for commands that need
 // only one of them: Address may be nil.
 func Read(src Source) (*Config, error) {
-	given, err := src.collect()
-	if err != nil {
-		return nil, err
+	c, problems := read(src)
+	if len(problems) > 0 {
+		return nil, problems[0]
 	}
+	return c, nil
+}
+
+// Problems are all reasons why Load would fail, one line each, as far as they can
+// be told while the others are there.
+func Problems(src Source) []error {
+	c, problems := read(src)
+	if len(problems) > 0 {
+		return problems
+	}
+	if err := c.check(); err != nil {
+		return []error{err}
+	}
+	return nil
+}
+
+func read(src Source) (*Config, []error) {
+	given, problems := src.collect()
 	c := &Config{Dev: src.Dev, given: given}
 	for _, s := range Settings() {
 		if s.Default == "" {
 			continue
 		}
 		if err := s.set(c, s.Default); err != nil {
-			return nil, fmt.Errorf("default of setting %s: %w", s.Key, err)
+			problems = append(problems, fmt.Errorf("default of setting %s: %w", s.Key, err))
 		}
 	}
 	// In the order of the table: the profile comes before the rest of the policy.
@@ -97,10 +115,10 @@ func Read(src Source) (*Config, error) {
 			continue
 		}
 		if err := s.set(c, g.value); err != nil {
-			return nil, c.refuse(s.Key, err)
+			problems = append(problems, c.refuse(s.Key, err))
 		}
 	}
-	return c, nil
+	return c, problems
 }
 
 // check looks at what settings mean together.

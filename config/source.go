@@ -27,25 +27,21 @@ type raw struct {
 	secret        bool
 }
 
-// collect reads all sources. Later ones win.
-func (src Source) collect() (map[string]raw, error) {
-	values, err := src.fromFile()
-	if err != nil {
-		return nil, err
-	}
-	env, err := src.fromEnv()
-	if err != nil {
-		return nil, err
-	}
+// collect reads all sources. Later ones win. It goes on behind a problem.
+func (src Source) collect() (map[string]raw, []error) {
+	values, problems := src.fromFile()
+	env, more := src.fromEnv()
+	problems = append(problems, more...)
 	maps.Copy(values, env)
-	for key, value := range src.Flags {
+	for _, key := range slices.Sorted(maps.Keys(src.Flags)) {
 		s, ok := find(key)
 		if !ok || !s.Flag {
-			return nil, fmt.Errorf("no flag for setting %s", key)
+			problems = append(problems, fmt.Errorf("no flag for setting %s", key))
+			continue
 		}
-		values[key] = raw{value, "--" + key, s.secret}
+		values[key] = raw{src.Flags[key], "--" + key, s.secret}
 	}
-	return values, nil
+	return values, problems
 }
 
 func find(key string) (Setting, bool) {
@@ -59,7 +55,7 @@ func find(key string) (Setting, bool) {
 
 // ---- the file
 
-func (src Source) fromFile() (map[string]raw, error) {
+func (src Source) fromFile() (map[string]raw, []error) {
 	name := src.File
 	if name == "" {
 		name = defaultFile
@@ -70,46 +66,52 @@ func (src Source) fromFile() (map[string]raw, error) {
 		return values, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("configuration file %s: %w", plain(name), err)
+		return values, []error{fmt.Errorf("configuration file %s: %w", plain(name), err)}
 	}
 	var tree map[string]any
 	if err := toml.Unmarshal(text, &tree); err != nil {
 		var at *toml.DecodeError
 		if errors.As(err, &at) {
 			row, column := at.Position()
-			return nil, fmt.Errorf("%s line %d, column %d: %w", plain(name), row, column, err)
+			return values, []error{fmt.Errorf("%s line %d, column %d: %w", plain(name), row, column, err)}
 		}
-		return nil, fmt.Errorf("%s: %w", plain(name), err)
+		return values, []error{fmt.Errorf("%s: %w", plain(name), err)}
 	}
 	return values, flatten(values, "", tree, name)
 }
 
 // flatten walks the tables of a file in the order of their keys.
-func flatten(values map[string]raw, prefix string, table map[string]any, name string) error {
+func flatten(values map[string]raw, prefix string, table map[string]any, name string) (problems []error) {
 	for _, key := range slices.Sorted(maps.Keys(table)) {
 		node, key := table[key], prefix+key
 		s, known := find(key)
 		if sub, ok := node.(map[string]any); ok && !known && (len(sub) > 0 || isTable(key)) {
-			if err := flatten(values, key+".", sub, name); err != nil {
-				return err
-			}
+			problems = append(problems, flatten(values, key+".", sub, name)...)
 			continue
 		}
-		if isTable(key) {
-			return fmt.Errorf("%s in %s is a table of settings: write [%s]", key, plain(name), key)
+		if err := s.put(values, key, known, node, name); err != nil {
+			problems = append(problems, err)
 		}
-		if !known {
-			return fmt.Errorf("unknown setting %s in %s; %s", plain(key), plain(name), suggest(key, Setting.key))
-		}
-		if _, twice := values[key]; twice { // a dotted key in quotes beside a table
-			return fmt.Errorf("setting %s is in %s twice", key, plain(name))
-		}
-		value, err := s.text(node)
-		if err != nil {
-			return fmt.Errorf("setting %s from %s: %w", key, plain(name), err)
-		}
-		values[key] = raw{value, plain(name), s.secret}
 	}
+	return problems
+}
+
+// put keeps the value that a file gives to a key.
+func (s Setting) put(values map[string]raw, key string, known bool, node any, name string) error {
+	if isTable(key) {
+		return fmt.Errorf("%s in %s is a table of settings: write [%s]", key, plain(name), key)
+	}
+	if !known {
+		return fmt.Errorf("unknown setting %s in %s; %s", plain(key), plain(name), suggest(key, Setting.key))
+	}
+	if _, twice := values[key]; twice { // a dotted key in quotes beside a table
+		return fmt.Errorf("setting %s is in %s twice", key, plain(name))
+	}
+	value, err := s.text(node)
+	if err != nil {
+		return fmt.Errorf("setting %s from %s: %w", key, plain(name), err)
+	}
+	values[key] = raw{value, plain(name), s.secret}
 	return nil
 }
 
@@ -146,27 +148,28 @@ func (s Setting) text(node any) (string, error) {
 
 // ---- the environment
 
-func (src Source) fromEnv() (map[string]raw, error) {
+func (src Source) fromEnv() (values map[string]raw, problems []error) {
 	env := map[string]string{}
 	for _, line := range src.Env {
 		if name, value, _ := strings.Cut(line, "="); strings.HasPrefix(name, envPrefix) || name == kubernetes {
 			env[name] = value
 		}
 	}
-	values := map[string]raw{}
+	values = map[string]raw{}
 	for _, s := range Settings() {
 		name := s.Env()
 		value, direct := env[name]
 		path, inFile := env[name+"_FILE"]
 		switch {
 		case direct && inFile:
-			return nil, fmt.Errorf("setting %s is set by both %s and %s_FILE; keep one", s.Key, name, name)
+			problems = append(problems, fmt.Errorf("setting %s is set by both %s and %s_FILE; keep one", s.Key, name, name))
 		case direct:
 			values[s.Key] = raw{value, name, s.secret}
 		case inFile:
 			text, err := readFile(path)
 			if err != nil {
-				return nil, fmt.Errorf("setting %s from %s_FILE, file %s: %w", s.Key, name, plain(path), err)
+				problems = append(problems, fmt.Errorf("setting %s from %s_FILE, file %s: %w", s.Key, name, plain(path), err))
+				break
 			}
 			// What the file holds is not shown: it may be another secret by mistake.
 			values[s.Key] = raw{strings.TrimSuffix(string(text), "\n"), name + "_FILE", true}
@@ -180,9 +183,9 @@ func (src Source) fromEnv() (map[string]raw, error) {
 		if inPod && serviceName.MatchString(name+"="+env[name]) {
 			continue
 		}
-		return nil, fmt.Errorf("unknown setting %s in the environment; %s", plain(name), suggest(name, Setting.Env))
+		problems = append(problems, fmt.Errorf("unknown setting %s in the environment; %s", plain(name), suggest(name, Setting.Env)))
 	}
-	return values, nil
+	return values, problems
 }
 
 // kubernetes is set in every pod.
