@@ -58,7 +58,7 @@ func New(c Config) (*Writer, error) {
 func (w *Writer) Write(a twinlatch.Account, e twinlatch.Event, t twinlatch.Token) *twinlatch.Message {
 	words := speech{w.cfg.Words.For(a.Locale)}
 	about := w.topic(words, e)
-	if about.key == "" {
+	if about.subject == "" {
 		return nil
 	}
 	m, err := w.write(words, a, e, t, about)
@@ -73,11 +73,11 @@ type speech struct{ *locale.Language }
 
 // topic is what a mail is about.
 type topic struct {
-	key  string            // of its words: "mail.<key>.subject" and ".lead"
-	args map[string]string // their placeholders
-	what string            // the method or device concerned
-	more []string          // sentences after the table
-	link string            // where its button leads instead of "This was not me"
+	subject, lead string            // message keys
+	args          map[string]string // their placeholders
+	what          string            // the method or device concerned
+	more          []string          // sentences after the table
+	link          string            // where its button leads instead of "This was not me"
 }
 
 // wrongCodes are how many make a mail: more of them would be no news.
@@ -87,40 +87,40 @@ func (w *Writer) topic(words speech, e twinlatch.Event) topic {
 	more := e.Detail.More
 	switch e.Type {
 	case twinlatch.EventResetAsked:
-		return topic{key: "link", link: "/reset/"}
+		return topic{subject: "mail.link.subject", lead: "mail.link.lead", link: "/reset/"}
 	case twinlatch.EventPasswordReset, twinlatch.EventPasswordChanged:
-		return topic{key: "password"}
+		return topic{subject: "mail.password.subject", lead: "mail.password.lead"}
 	case twinlatch.EventFactorAdded:
-		return w.factor(words, "added", more)
+		return w.factor(words, topic{subject: "mail.added.subject", lead: "mail.added.lead"}, more)
 	case twinlatch.EventFactorRemoved:
 		if more["all"] == "" { // else turning it off says it
-			return w.factor(words, "removed", more)
+			return w.factor(words, topic{subject: "mail.removed.subject", lead: "mail.removed.lead"}, more)
 		}
 	case twinlatch.EventTwoStepOn:
-		return topic{key: "on"}
+		return topic{subject: "mail.on.subject", lead: "mail.on.lead"}
 	case twinlatch.EventTwoStepOff:
-		return topic{key: "off"}
+		return topic{subject: "mail.off.subject", lead: "mail.off.lead"}
 	case twinlatch.EventBackupCodesMade:
-		return topic{key: "codes"}
+		return topic{subject: "mail.codes.subject", lead: "mail.codes.lead"}
 	case twinlatch.EventRecovered:
-		return topic{key: "backup", more: []string{
+		return topic{subject: "mail.backup.subject", lead: "mail.backup.lead", more: []string{
 			words.say("mail.backup.left", "n", more["left"], "total", strconv.Itoa(twinlatch.BackupCodeCount)), words.say("mail.backup.low"),
 		}}
 	case twinlatch.EventVerified, twinlatch.EventSignedIn:
 		if more["network"] == "new" {
-			return topic{key: "signin", args: map[string]string{"device": words.device(e.Detail.UserAgent)}}
+			return topic{subject: "mail.signin.subject", lead: "mail.signin.lead", args: map[string]string{"device": words.device(e.Detail.UserAgent)}}
 		}
 	case twinlatch.EventWrongCode, twinlatch.EventWrongBackup:
 		for _, n := range wrongCodes {
 			if more["times"] == n {
-				return topic{key: "locked"}
+				return topic{subject: "mail.locked.subject", lead: "mail.locked.lead"}
 			}
 		}
 	}
 	return topic{}
 }
 
-func (w *Writer) factor(words speech, key string, more map[string]string) topic {
+func (w *Writer) factor(words speech, about topic, more map[string]string) topic {
 	method := more["kind"]
 	for _, d := range w.cfg.Methods {
 		if string(d.Kind) == more["kind"] {
@@ -131,7 +131,8 @@ func (w *Writer) factor(words speech, key string, more map[string]string) topic 
 	if name := more["name"]; name != "" && name != method {
 		what += ", " + name
 	}
-	return topic{key: key, args: map[string]string{"method": method}, what: what}
+	about.args, about.what = map[string]string{"method": method}, what
+	return about
 }
 
 // letter is what the templates see.
@@ -151,11 +152,11 @@ func (w *Writer) write(words speech, a twinlatch.Account, e twinlatch.Event, t t
 	for name, value := range about.args {
 		args[name] = value
 	}
-	subject, err := words.Say("mail."+about.key+".subject", args)
+	subject, err := words.Say(about.subject, args)
 	if err != nil {
 		return nil, err
 	}
-	lead, err := words.Say("mail."+about.key+".lead", about.args)
+	lead, err := words.Say(about.lead, about.args)
 	if err != nil {
 		return nil, err
 	}

@@ -108,7 +108,6 @@ func (p *Pages) reset(w http.ResponseWriter, r *http.Request) error {
 	var bad *twinlatch.FieldError
 	switch {
 	case err == nil:
-		p.cookie.Clear(w)
 		return p.render(w, r, view{page: "resetdone", title: p.say("reset.title")})
 	case errors.As(err, &bad), errors.Is(err, twinlatch.ErrBusy):
 		return p.renderReset(w, r, err)
@@ -143,7 +142,7 @@ func (p *Pages) deadLink(w http.ResponseWriter, r *http.Request, err error) erro
 	if !errors.Is(err, twinlatch.ErrExpired) {
 		return err
 	}
-	return p.render(w, r, view{page: "deadlink", status: http.StatusGone, title: p.say("link.dead.title"), failed: true})
+	return p.render(w, r, view{page: "deadlink", status: http.StatusGone, title: p.say("link.dead.title"), failed: r.Method == http.MethodPost})
 }
 
 func (p *Pages) alarmForm(w http.ResponseWriter, r *http.Request) error {
@@ -157,6 +156,5 @@ func (p *Pages) alarm(w http.ResponseWriter, r *http.Request) error {
 	if err := p.service.RaiseAlarm(r.Context(), tokenIn(r), p.client(r)); err != nil {
 		return p.deadLink(w, r, err)
 	}
-	p.cookie.Clear(w)
 	return p.render(w, r, view{page: "notmedone", title: p.say("notme.done.title")})
 }

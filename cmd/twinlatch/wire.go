@@ -21,6 +21,7 @@ import (
 	"github.com/twinlatch/twinlatch/locale"
 	"github.com/twinlatch/twinlatch/method/text"
 	"github.com/twinlatch/twinlatch/method/totp"
+	"github.com/twinlatch/twinlatch/notice"
 	"github.com/twinlatch/twinlatch/pages"
 	"github.com/twinlatch/twinlatch/sender/outbox"
 	"github.com/twinlatch/twinlatch/server"
@@ -107,6 +108,10 @@ func wire(ctx context.Context, cfg *config.Config, log *slog.Logger) (_ *program
 	} else if otp != nil {
 		methods = append(methods, otp)
 	}
+	notices, err := newNotices(cfg, carried, methods, languages)
+	if err != nil {
+		return nil, err
+	}
 	service, err := twinlatch.New(ctx, twinlatch.Config{
 		Store:   store,
 		Keys:    keys,
@@ -115,6 +120,7 @@ func wire(ctx context.Context, cfg *config.Config, log *slog.Logger) (_ *program
 			Senders: carried.all, PerHour: cfg.Text.PerHour, CountryPerHour: cfg.Text.CountryPerHour,
 			NetworkPerHour: cfg.Text.NetworkPerHour, Budget: cfg.Text.Budget, Price: cfg.Text.PriceOf,
 		},
+		Notice: notices,
 		Policy: cfg.Policy,
 		Clock:  clock,
 		Log:    log,
@@ -143,6 +149,22 @@ func wire(ctx context.Context, cfg *config.Config, log *slog.Logger) (_ *program
 		due:        service.Due(),
 		close:      func() error { return errors.Join(carried.close(), store.Close()) },
 	}, nil
+}
+
+// newNotices writes the mails to owners; nil where nobody carries them.
+func newNotices(cfg *config.Config, carried *senders, methods []twinlatch.Method, languages *locale.Languages) (twinlatch.Notice, error) {
+	if !carried.carries(twinlatch.Email) {
+		return nil, nil
+	}
+	c := notice.Config{Name: "Twinlatch", Address: cfg.Address, Words: languages}
+	for _, m := range methods {
+		c.Methods = append(c.Methods, m.Describe())
+	}
+	writer, err := notice.New(c)
+	if err != nil {
+		return nil, err
+	}
+	return writer.Write, nil
 }
 
 // nameOf is the host of an address where it has a name or an IPv4 address; a line
