@@ -91,14 +91,9 @@ func wire(ctx context.Context, cfg *config.Config, log *slog.Logger) (_ *program
 		log.WarnContext(ctx, "security keys are not offered: browsers know them only at https:// with a domain name, and at http://localhost", "address", cfg.Address.String())
 	}
 	if len(carried.all) > 0 {
-		phone, err := text.New(text.Config{
-			App: cfg.Text.Name, Host: nameOf(cfg.Address), Region: cfg.Text.Region, Countries: cfg.Text.Countries,
-			Say: func(spoken, code, app string) (string, error) {
-				return languages.For(spoken).Say("sms.body", map[string]string{"code": code, "app": app})
-			},
-		})
+		phone, err := newText(cfg, languages)
 		if err != nil {
-			return nil, fmt.Errorf("setting text: %w", err)
+			return nil, err
 		}
 		methods = append(methods, phone)
 	}
@@ -143,6 +138,19 @@ func wire(ctx context.Context, cfg *config.Config, log *slog.Logger) (_ *program
 		due:        service.Due(),
 		close:      func() error { return errors.Join(carried.close(), store.Close()) },
 	}, nil
+}
+
+func newText(cfg *config.Config, languages *locale.Languages) (*text.Method, error) {
+	phone, err := text.New(text.Config{
+		App: cfg.Text.Name, Host: nameOf(cfg.Address), Region: cfg.Text.Region, Countries: cfg.Text.Countries,
+		Say: func(spoken, code, app string) (string, error) {
+			return languages.For(spoken).Say("sms.body", map[string]string{"code": code, "app": app})
+		},
+	})
+	if err != nil {
+		return nil, fmt.Errorf("setting text: %w", err)
+	}
+	return phone, nil
 }
 
 // nameOf is the host of an address where it has a name or an IPv4 address; a line
