@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"strings"
 	"sync"
 	"testing"
@@ -136,6 +137,31 @@ func TestSaysWhereItIsReady(t *testing.T) {
 	s.get(t, "/healthz")
 	if got, want := s.out.String(), "Twinlatch is ready at "+s.url+"\n"; got != want {
 		t.Errorf("printed %q, want %q", got, want)
+	}
+}
+
+// Who asks learns as which address they count, and whether a proxy has told it.
+func TestClientIP(t *testing.T) {
+	var counts netip.Addr
+	s := start(t, server.Options{ClientIP: func(*http.Request) netip.Addr { return counts }})
+	for _, row := range []struct{ header, counts, want string }{
+		{"", "127.0.0.1", `{"ip":"127.0.0.1","forwarded":"none"}`},
+		{"192.0.2.1", "127.0.0.1", `{"ip":"127.0.0.1","forwarded":"ignored"}`},
+		{"192.0.2.1", "192.0.2.1", `{"ip":"192.0.2.1","forwarded":"believed"}`},
+		{"nonsense", "", `{"ip":"","forwarded":"believed"}`},
+	} {
+		counts, _ = netip.ParseAddr(row.counts)
+		r := request(t, "GET", s.url+"/client-ip", "")
+		if row.header != "" {
+			r.Header.Set("X-Forwarded-For", row.header)
+		}
+		res, body := do(t, r)
+		if strings.TrimSpace(body) != row.want || res.Header.Get("Cache-Control") != "no-store" || res.Header.Get("Content-Type") != "application/json" {
+			t.Errorf("%+v: %s, %v", row, body, res.Header)
+		}
+	}
+	if res, _ := start(t, server.Options{}).get(t, "/client-ip"); res.StatusCode != http.StatusNotFound {
+		t.Errorf("without: %s", res.Status)
 	}
 }
 

@@ -137,7 +137,7 @@ func checkPragmas(ctx context.Context, db *sql.DB, queryOnly string) error {
 	return nil
 }
 
-func openPostgres(ctx context.Context, database string) (_ *Store, err error) {
+func postgresHandle(database string) (*sql.DB, error) {
 	config, err := pgx.ParseConfig(database)
 	if err != nil {
 		return nil, err // without the password
@@ -148,7 +148,14 @@ func openPostgres(ctx context.Context, database string) (_ *Store, err error) {
 	if config.RuntimeParams["application_name"] == "" {
 		config.RuntimeParams["application_name"] = "twinlatch"
 	}
-	db := stdlib.OpenDB(*config)
+	return stdlib.OpenDB(*config), nil
+}
+
+func openPostgres(ctx context.Context, database string) (_ *Store, err error) {
+	db, err := postgresHandle(database)
+	if err != nil {
+		return nil, err
+	}
 	db.SetMaxOpenConns(poolSize)
 	db.SetMaxIdleConns(poolSize)
 	db.SetConnMaxIdleTime(5 * time.Minute)
@@ -206,4 +213,52 @@ func checkSettings(ctx context.Context, db *sql.DB) error {
 func conflict(err error) bool {
 	var pg *pgconn.PgError
 	return errors.As(err, &pg) && (pg.Code == "40001" || pg.Code == "40P01")
+}
+
+// examineSQLite opens a file that exists, only to read.
+func examineSQLite(ctx context.Context, path string, software *string) (_ *sql.DB, err error) {
+	connector, err := sqlite.NewConnector("file:" + (&url.URL{Path: path}).EscapedPath() +
+		fmt.Sprintf("?_pragma=busy_timeout(%d)&_pragma=query_only(1)", busyTimeout.Milliseconds()))
+	if err != nil {
+		return nil, err
+	}
+	db := sql.OpenDB(connector)
+	defer func() {
+		if err != nil {
+			err = errors.Join(fmt.Errorf("%s: %w", path, err), db.Close())
+		}
+	}()
+	var mode string
+	*software = "SQLite"
+	if err := db.QueryRowContext(ctx, "PRAGMA journal_mode").Scan(&mode); err != nil {
+		return nil, err
+	}
+	if mode != "wal" && mode != "delete" { // delete: of a file that Open has not seen yet
+		return nil, fmt.Errorf("journal_mode is %s and not wal; is it on a local disk?", mode)
+	}
+	return db, nil
+}
+
+func examinePostgres(ctx context.Context, database string, software *string) (_ *sql.DB, err error) {
+	db, err := postgresHandle(database)
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, db.Close())
+		}
+	}()
+	var version string
+	if err := db.QueryRowContext(ctx, "SHOW server_version").Scan(&version); err != nil {
+		return nil, err
+	}
+	*software = "PostgreSQL " + version
+	return db, checkSettings(ctx, db)
+}
+
+// missingTable reports whether a statement failed because a table is not there.
+func missingTable(err error) bool {
+	var pg *pgconn.PgError
+	return errors.As(err, &pg) && pg.Code == "42P01" || strings.Contains(err.Error(), "no such table")
 }

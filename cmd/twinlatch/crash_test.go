@@ -271,6 +271,9 @@ func checkTrail(t *testing.T, dir string, all []*victim) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if _, err := service.VerifyTrail(ctx, func(problem error) { t.Error(problem) }); err != nil {
+		t.Fatal(err)
+	}
 	made, enrolled, used := 0, 0, 0
 	for _, v := range all {
 		if !v.created {

@@ -15,6 +15,7 @@ import (
 type healthcheckCommand struct {
 	Config string  `placeholder:"FILE" help:"Configuration file (twinlatch.toml, if there is one)."`
 	Listen *string `placeholder:"ADDR" help:"${listen}"`
+	JSON   bool    `name:"json" help:"Print JSON."`
 }
 
 const healthcheckPatience = 5 * time.Second
@@ -44,6 +45,9 @@ func (c *healthcheckCommand) Run(t terminal) error {
 	defer res.Body.Close()
 	if res.StatusCode != http.StatusOK {
 		return fmt.Errorf("%s answered %s", url, res.Status)
+	}
+	if c.JSON {
+		return printJSON(t.out, map[string]string{"status": "ok", "url": url})
 	}
 	fmt.Fprintln(t.out, "ok")
 	return nil

@@ -14,6 +14,9 @@
 //	twinlatch yubikey list
 //	twinlatch yubikey remove IDENTITY
 //	twinlatch send-test --to WHOM   one message, to try the settings of mail and text
+//	twinlatch config show           every setting and where it came from
+//	twinlatch config check
+//	twinlatch doctor                what is wrong around the server?
 //	twinlatch healthcheck           is it up? for containers
 //	twinlatch version
 //	twinlatch help [COMMAND]
@@ -62,6 +65,11 @@ type cli struct {
 		Remove yubikeyRemoveCommand `cmd:"" help:"Forget one: its codes are wrong from then on."`
 	} `cmd:"" name:"yubikey" help:"The YubiKeys whose one-time passwords are judged here (yubico.validate = own)."`
 	SendTest    sendTestCommand    `cmd:"" help:"Send one message, to see whether mail or text settings work."`
+	Settings struct {
+		Show  configShowCommand  `cmd:"" help:"Print every setting, its value and where that came from."`
+		Check configCheckCommand `cmd:"" help:"Say what is wrong with them."`
+	} `cmd:"" name:"config" help:"The settings."`
+	Doctor      doctorCommand      `cmd:"" help:"Look at everything around the server and say what is wrong."`
 	Healthcheck healthcheckCommand `cmd:"" help:"Ask the server on this machine whether it is up."`
 	Version     versionCommand     `cmd:"" help:"Print the version."`
 
@@ -113,9 +121,12 @@ func run(args []string, t terminal) int {
 
 // fail tells err on one line, whatever is in it.
 func (t terminal) fail(code int, err error) int {
-	text := strings.TrimPrefix(err.Error(), "twinlatch: ")
-	fmt.Fprintln(t.err, "twinlatch:", strings.Join(strings.Fields(text), " "))
+	fmt.Fprintln(t.err, "twinlatch:", oneLine(err))
 	return code
+}
+
+func oneLine(err error) string {
+	return strings.Join(strings.Fields(strings.TrimPrefix(err.Error(), "twinlatch: ")), " ")
 }
 
 // help has a line for each setting, from the one table of settings.

@@ -32,7 +32,7 @@ func TestMain(m *testing.M) {
 //
 //	serve [args]       starts twinlatch serve and waits until it says that it is
 //	                   ready; $URL and $LISTEN say where; stderr goes to serve.log
-//	stop [INT|TERM]    signals it; it must exit with 0
+//	quit [INT|TERM]    signals it; it must exit with 0 (stop is a word of testscript)
 //	http GET|… URL N   the answer must have status N; its body goes to http.body
 //	sign-up EMAIL      somebody signs up and in at $URL and adds an authenticator app
 //	sql FILE QUERY     changes a database behind everybody's back
@@ -45,7 +45,7 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"serve": scriptServe, "stop": scriptStop, "http": scriptHTTP, "sign-up": scriptSignUp, "sql": scriptSQL,
+			"serve": scriptServe, "quit": scriptQuit, "http": scriptHTTP, "sign-up": scriptSignUp, "sql": scriptSQL,
 		},
 	})
 }
@@ -64,7 +64,7 @@ func scriptServe(ts *testscript.TestScript, neg bool, args []string) {
 	path := filepath.SplitList(ts.Getenv("PATH"))[0]
 	cmd := exec.Command(filepath.Join(path, "twinlatch"), append([]string{"serve"}, args...)...)
 	cmd.Dir, cmd.Stderr = ts.MkAbs("."), log
-	for _, name := range []string{"PATH", "HOME", "TMPDIR", "TWINLATCH_KEYS", "TWINLATCH_LISTEN"} {
+	for _, name := range []string{"PATH", "HOME", "TMPDIR", "TWINLATCH_KEYS", "TWINLATCH_LISTEN", "TWINLATCH_PROXIES"} {
 		if v := ts.Getenv(name); v != "" {
 			cmd.Env = append(cmd.Env, name+"="+v)
 		}
@@ -88,7 +88,7 @@ func scriptServe(ts *testscript.TestScript, neg bool, args []string) {
 	*ts.Value("serving").(*serving) = serving{cmd}
 }
 
-func scriptStop(ts *testscript.TestScript, neg bool, args []string) {
+func scriptQuit(ts *testscript.TestScript, neg bool, args []string) {
 	signal := syscall.SIGTERM
 	if len(args) == 1 && args[0] == "INT" {
 		signal = syscall.SIGINT

@@ -8,7 +8,9 @@ import (
 	"github.com/alecthomas/kong"
 )
 
-type versionCommand struct{}
+type versionCommand struct {
+	JSON bool `name:"json" help:"Print JSON."`
+}
 
 // versionFlag is --version, which stands for the command of that name.
 type versionFlag bool
@@ -22,10 +24,13 @@ func (versionFlag) BeforeReset(app *kong.Kong, t terminal) error {
 }
 
 // Run prints the version that the Go tool wrote into the program.
-func (versionCommand) Run(t terminal) error {
+func (c versionCommand) Run(t terminal) error {
 	version := "(devel)"
 	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
 		version = info.Main.Version
+	}
+	if c.JSON {
+		return printJSON(t.out, map[string]string{"version": version, "go": runtime.Version(), "platform": runtime.GOOS + "/" + runtime.GOARCH})
 	}
 	_, err := fmt.Fprintf(t.out, "twinlatch %s %s %s/%s\n", version, runtime.Version(), runtime.GOOS, runtime.GOARCH)
 	return err

@@ -92,14 +92,9 @@ func wire(ctx context.Context, cfg *config.Config, log *slog.Logger) (_ *program
 		log.WarnContext(ctx, "security keys are not offered: browsers know them only at https:// with a domain name, and at http://localhost", "address", cfg.Address.String())
 	}
 	if carried.carries(twinlatch.Text) {
-		phone, err := text.New(text.Config{
-			App: cfg.Text.Name, Host: nameOf(cfg.Address), Region: cfg.Text.Region, Countries: cfg.Text.Countries,
-			Say: func(spoken, code, app string) (string, error) {
-				return languages.For(spoken).Say("sms.body", map[string]string{"code": code, "app": app})
-			},
-		})
+		phone, err := newText(cfg, languages)
 		if err != nil {
-			return nil, fmt.Errorf("setting text: %w", err)
+			return nil, err
 		}
 		methods = append(methods, phone)
 	}
@@ -165,6 +160,19 @@ func newNotices(cfg *config.Config, carried *senders, methods []twinlatch.Method
 		return nil, err
 	}
 	return writer.Write, nil
+}
+
+func newText(cfg *config.Config, languages *locale.Languages) (*text.Method, error) {
+	phone, err := text.New(text.Config{
+		App: cfg.Text.Name, Host: nameOf(cfg.Address), Region: cfg.Text.Region, Countries: cfg.Text.Countries,
+		Say: func(spoken, code, app string) (string, error) {
+			return languages.For(spoken).Say("sms.body", map[string]string{"code": code, "app": app})
+		},
+	})
+	if err != nil {
+		return nil, fmt.Errorf("setting text: %w", err)
+	}
+	return phone, nil
 }
 
 // nameOf is the host of an address where it has a name or an IPv4 address; a line
