@@ -7,7 +7,7 @@ import (
 	"github.com/twinlatch/twinlatch"
 )
 
-// mail leaves an e-mail without a code in the outbox, as of now.
+// letter leaves an e-mail without a code in the outbox, as of now.
 func (w *world) letter(to *browser, id twinlatch.MessageID, until time.Time) {
 	w.t.Helper()
 	account := to.account.ID

@@ -7,6 +7,9 @@ package twinlatch
 // transaction, so it must be quick and must not use the Service.
 type Notice func(a Account, e Event, t Token) *Message
 
+// Mails reports whether owners get mails: without Config.Notice nobody can get a link.
+func (s *Service) Mails() bool { return s.cfg.Notice != nil }
+
 // noticeFor is how long a notice is tried to be sent.
 const noticeFor = day
 

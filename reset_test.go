@@ -15,6 +15,7 @@ const newPassword = "another horse battery staple"
 
 // mailed configures notices for all events, "type token", and who carries them.
 func mailed(p *postman) func(*twinlatch.Config) {
+	p.mail = true
 	return func(c *twinlatch.Config) {
 		c.Notice = func(a twinlatch.Account, e twinlatch.Event, t twinlatch.Token) *twinlatch.Message {
 			return &twinlatch.Message{Subject: string(e.Type), Body: twinlatch.NewSecret(string(e.Type) + " " + t.Reveal())}

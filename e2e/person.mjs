@@ -53,7 +53,7 @@ export class Person {
 		p.complaints = [];
 		p.wire = new Map(); // bytes of each address that was loaded, cold
 		p.context = await browser.newContext({
-			javaScriptEnabled: way.script, viewport: way.size, colorScheme: way.scheme, reducedMotion: "reduce", locale: "en-GB",
+			javaScriptEnabled: way.script, viewport: way.size, colorScheme: way.scheme, reducedMotion: "reduce", locale: way.language ?? "en-GB",
 			userAgent: way.userAgent, baseURL: address,
 		});
 		p.context.setDefaultTimeout(20_000);
@@ -208,16 +208,17 @@ export class Person {
 		assert.equal(n, 0, `on the page: ${text}`);
 	}
 
-	async isTitled(title) { assert.equal(await this.page.title(), `${title} – Twinlatch`); }
+	async isTitled(title) { assert.equal(spaced(await this.page.title()), `${title} – Twinlatch`); }
 
 	// isRefused: the page answers a mistake as the design wants it.
 	async isRefused(field, message) {
-		assert.match(await this.page.title(), /^Error: /);
+		const title = await this.page.title(), wrong = this.way.wrong ?? "Error: ";
+		assert.ok(title.startsWith(wrong), `the title ${title} begins with ${wrong}`);
 		const box = this.field(field);
 		assert.equal(await box.getAttribute("aria-invalid"), "true", "aria-invalid");
 		assert.ok(await box.evaluate((e) => e === document.activeElement), "focus is in the field");
 		const told = (await box.getAttribute("aria-describedby")).split(" ").map((id) => this.page.locator(`[id="${id}"]`));
-		const texts = await Promise.all(told.map((e) => e.innerText()));
+		const texts = await Promise.all(told.map(async (e) => spaced(await e.innerText())));
 		assert.ok(texts.includes(message), `${texts} has ${message}`);
 		assert.equal(await told[texts.indexOf(message)].getAttribute("role"), "alert");
 	}
@@ -232,6 +233,9 @@ export class Person {
 
 	look(name) { return look(this, name); }
 }
+
+// spaced is a text whose spaces all look the same, as they do on the page.
+const spaced = (text) => text.replaceAll("\u00a0", " ");
 
 // now is the service's time in milliseconds.
 export async function now() {

@@ -14,6 +14,7 @@ import (
 	"text/template/parse"
 
 	"github.com/twinlatch/twinlatch"
+	"github.com/twinlatch/twinlatch/config"
 	"github.com/twinlatch/twinlatch/method/text"
 	"github.com/twinlatch/twinlatch/method/totp"
 	"github.com/twinlatch/twinlatch/method/webauthn"
@@ -76,10 +77,15 @@ func allUses(t *testing.T) []use {
 	return all
 }
 
+// isSetting: settings are called like messages.
+func isSetting(key string) bool {
+	return slices.ContainsFunc(config.Settings(), func(s config.Setting) bool { return s.Key == key })
+}
+
 func TestEveryKeyInUseExists(t *testing.T) {
 	l := english(t)
 	for _, u := range allUses(t) {
-		if !l.Has(u.key) && !l.Has(u.key+".other") {
+		if !l.Has(u.key) && !l.Has(u.key+".other") && !isSetting(u.key) {
 			t.Errorf("%s: no message %q", u.at, u.key)
 		}
 	}
@@ -288,7 +294,7 @@ func usesInCode(t *testing.T) []use {
 		prefixes[prefix] = true
 	}
 	var all []use
-	for _, folder := range []string{"..", "../pages", "../web", "../locale", "../method/*", "../cmd/*"} {
+	for _, folder := range []string{"..", "../pages", "../notice", "../web", "../locale", "../method/*", "../cmd/*"} {
 		files, err := filepath.Glob(folder + "/*.go")
 		if err != nil {
 			t.Fatal(err)

@@ -27,7 +27,7 @@ type Config struct {
 	Name    string                  // of the service: "Twinlatch"
 	Address *url.URL                // where links lead
 	Methods []twinlatch.Description // for what they are called
-	Words   *locale.Language
+	Words   *locale.Languages       // the account's choice decides
 }
 
 // Writer writes mails. It is safe for concurrent use.
@@ -56,78 +56,83 @@ func New(c Config) (*Writer, error) {
 // Write is the twinlatch.Notice. An event that nobody needs a mail for is nil, and
 // so is one whose words are missing, which tests find.
 func (w *Writer) Write(a twinlatch.Account, e twinlatch.Event, t twinlatch.Token) *twinlatch.Message {
-	about := w.topic(e)
-	if about.key == "" {
+	words := speech{w.cfg.Words.For(a.Locale)}
+	about := w.topic(words, e)
+	if about.subject == "" {
 		return nil
 	}
-	m, err := w.write(a, e, t, about)
+	m, err := w.write(words, a, e, t, about)
 	if err != nil {
 		return nil
 	}
 	return m
 }
 
+// speech is the language of a mail.
+type speech struct{ *locale.Language }
+
 // topic is what a mail is about.
 type topic struct {
-	key  string            // of its words: "mail.<key>.subject" and ".lead"
-	args map[string]string // their placeholders
-	what string            // the method or device concerned
-	more []string          // sentences after the table
-	link string            // where its button leads instead of "This was not me"
+	subject, lead string            // message keys
+	args          map[string]string // their placeholders
+	what          string            // the method or device concerned
+	more          []string          // sentences after the table
+	link          string            // where its button leads instead of "This was not me"
 }
 
 // wrongCodes are how many make a mail: more of them would be no news.
 var wrongCodes = [...]string{"5", "20", "100"}
 
-func (w *Writer) topic(e twinlatch.Event) topic {
+func (w *Writer) topic(words speech, e twinlatch.Event) topic {
 	more := e.Detail.More
 	switch e.Type {
 	case twinlatch.EventResetAsked:
-		return topic{key: "link", link: "/reset/"}
+		return topic{subject: "mail.link.subject", lead: "mail.link.lead", link: "/reset/"}
 	case twinlatch.EventPasswordReset, twinlatch.EventPasswordChanged:
-		return topic{key: "password"}
+		return topic{subject: "mail.password.subject", lead: "mail.password.lead"}
 	case twinlatch.EventFactorAdded:
-		return w.factor("added", more)
+		return w.factor(words, topic{subject: "mail.added.subject", lead: "mail.added.lead"}, more)
 	case twinlatch.EventFactorRemoved:
 		if more["all"] == "" { // else turning it off says it
-			return w.factor("removed", more)
+			return w.factor(words, topic{subject: "mail.removed.subject", lead: "mail.removed.lead"}, more)
 		}
 	case twinlatch.EventTwoStepOn:
-		return topic{key: "on"}
+		return topic{subject: "mail.on.subject", lead: "mail.on.lead"}
 	case twinlatch.EventTwoStepOff:
-		return topic{key: "off"}
+		return topic{subject: "mail.off.subject", lead: "mail.off.lead"}
 	case twinlatch.EventBackupCodesMade:
-		return topic{key: "codes"}
+		return topic{subject: "mail.codes.subject", lead: "mail.codes.lead"}
 	case twinlatch.EventRecovered:
-		return topic{key: "backup", more: []string{
-			w.say("mail.backup.left", "n", more["left"], "total", strconv.Itoa(twinlatch.BackupCodeCount)), w.say("mail.backup.low"),
+		return topic{subject: "mail.backup.subject", lead: "mail.backup.lead", more: []string{
+			words.say("mail.backup.left", "n", more["left"], "total", strconv.Itoa(twinlatch.BackupCodeCount)), words.say("mail.backup.low"),
 		}}
 	case twinlatch.EventVerified, twinlatch.EventSignedIn:
 		if more["network"] == "new" {
-			return topic{key: "signin", args: map[string]string{"device": w.device(e.Detail.UserAgent)}}
+			return topic{subject: "mail.signin.subject", lead: "mail.signin.lead", args: map[string]string{"device": words.device(e.Detail.UserAgent)}}
 		}
 	case twinlatch.EventWrongCode, twinlatch.EventWrongBackup:
 		for _, n := range wrongCodes {
 			if more["times"] == n {
-				return topic{key: "locked"}
+				return topic{subject: "mail.locked.subject", lead: "mail.locked.lead"}
 			}
 		}
 	}
 	return topic{}
 }
 
-func (w *Writer) factor(key string, more map[string]string) topic {
+func (w *Writer) factor(words speech, about topic, more map[string]string) topic {
 	method := more["kind"]
 	for _, d := range w.cfg.Methods {
 		if string(d.Kind) == more["kind"] {
-			method = w.say("method." + d.Name)
+			method = words.say("method." + d.Name)
 		}
 	}
 	what := method
 	if name := more["name"]; name != "" && name != method {
 		what += ", " + name
 	}
-	return topic{key: key, args: map[string]string{"method": method}, what: what}
+	about.args, about.what = map[string]string{"method": method}, what
+	return about
 }
 
 // letter is what the templates see.
@@ -142,39 +147,39 @@ type letter struct {
 	Foot                 string
 }
 
-func (w *Writer) write(a twinlatch.Account, e twinlatch.Event, t twinlatch.Token, about topic) (*twinlatch.Message, error) {
+func (w *Writer) write(words speech, a twinlatch.Account, e twinlatch.Event, t twinlatch.Token, about topic) (*twinlatch.Message, error) {
 	args := map[string]string{"app": w.cfg.Name}
 	for name, value := range about.args {
 		args[name] = value
 	}
-	subject, err := w.cfg.Words.Say("mail."+about.key+".subject", args)
+	subject, err := words.Say(about.subject, args)
 	if err != nil {
 		return nil, err
 	}
-	lead, err := w.cfg.Words.Say("mail."+about.key+".lead", about.args)
+	lead, err := words.Say(about.lead, about.args)
 	if err != nil {
 		return nil, err
 	}
 	l := letter{
-		Lang: w.cfg.Words.Tag, Dir: w.cfg.Words.Dir,
-		Subject: oneLine(subject), Hello: w.say("mail.hello", "name", a.DisplayName), Lead: lead, More: about.more,
-		You: w.say("mail.you"), NotYou: w.say("mail.not_you"), Button: w.say("mail.not_you.button"),
+		Lang: words.Tag, Dir: words.Dir,
+		Subject: oneLine(subject), Hello: words.say("mail.hello", "name", a.DisplayName), Lead: lead, More: about.more,
+		You: words.say("mail.you"), NotYou: words.say("mail.not_you"), Button: words.say("mail.not_you.button"),
 		Link: w.cfg.Address.JoinPath("not-me", t.Reveal()).String(),
-		Foot: w.say("mail.foot", "account", a.Login),
+		Foot: words.say("mail.foot", "account", a.Login),
 	}
 	if about.link != "" {
-		l.You, l.NotYou, l.Button = "", "", w.say("mail.link.button")
+		l.You, l.NotYou, l.Button = "", "", words.say("mail.link.button")
 		l.Link = w.cfg.Address.JoinPath(about.link, t.Reveal()).String()
 	}
 	if about.what != "" {
-		l.Rows = append(l.Rows, [2]string{w.say("mail.what"), about.what})
+		l.Rows = append(l.Rows, [2]string{words.say("mail.what"), about.what})
 	}
-	l.Rows = append(l.Rows, [2]string{w.say("mail.when"), w.cfg.Words.DateTime(e.At)})
-	if device := w.device(e.Detail.UserAgent); device != "" {
-		l.Rows = append(l.Rows, [2]string{w.say("mail.device"), device})
+	l.Rows = append(l.Rows, [2]string{words.say("mail.when"), words.DateTime(e.At)})
+	if device := words.device(e.Detail.UserAgent); device != "" {
+		l.Rows = append(l.Rows, [2]string{words.say("mail.device"), device})
 	}
 	if ip := e.Detail.IP; ip.IsValid() {
-		l.Rows = append(l.Rows, [2]string{w.say("mail.where"), ip.String()})
+		l.Rows = append(l.Rows, [2]string{words.say("mail.where"), ip.String()})
 	}
 	var plain, html bytes.Buffer
 	if err := w.plain.Execute(&plain, l); err != nil {
@@ -187,23 +192,23 @@ func (w *Writer) write(a twinlatch.Account, e twinlatch.Event, t twinlatch.Token
 }
 
 // device is "Firefox, Linux".
-func (w *Writer) device(userAgent string) string {
+func (s speech) device(userAgent string) string {
 	d := web.DeviceOf(userAgent)
 	switch {
 	case d.Browser != "" && d.System != "":
-		return w.cfg.Words.List([]string{d.Browser, d.System})
+		return s.List([]string{d.Browser, d.System})
 	case d.Browser+d.System != "":
 		return d.Browser + d.System
 	}
-	return w.say("sec.dev.unknown")
+	return s.say("sec.dev.unknown")
 }
 
-func (w *Writer) say(key string, pairs ...string) string {
+func (s speech) say(key string, pairs ...string) string {
 	args := map[string]string{}
 	for i := 0; i+1 < len(pairs); i += 2 {
 		args[pairs[i]] = pairs[i+1]
 	}
-	text, err := w.cfg.Words.Say(key, args)
+	text, err := s.Say(key, args)
 	if err != nil {
 		return key
 	}

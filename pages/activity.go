@@ -80,6 +80,14 @@ func (p *Pages) eventText(e twinlatch.Event) string {
 		return p.say("log.codes")
 	case twinlatch.EventConfirmed:
 		return p.say("log.confirmed")
+	case twinlatch.EventResetAsked:
+		return p.say("log.reset_asked")
+	case twinlatch.EventPasswordReset:
+		return p.say("log.password_reset")
+	case twinlatch.EventPasswordChanged:
+		return p.say("log.password")
+	case twinlatch.EventAlarm:
+		return p.say("log.alarm")
 	case twinlatch.EventSignedOut:
 		return p.say("log.out", "device", p.deviceName(e.Detail.UserAgent))
 	case twinlatch.EventSessionEnded:

@@ -5,6 +5,7 @@ import (
 	"image"
 	"image/png"
 	"net/http"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -37,6 +38,27 @@ func TestAssets(t *testing.T) {
 
 // A QR code is readable as it is: dark on light, four modules of margin, and
 // the three corners that a reader looks for.
+// The style sheet knows where lines begin and end, and neither left nor right, so
+// that it holds for both directions of writing.
+func TestStylesAreLogical(t *testing.T) {
+	css, err := static.ReadFile("static/app.css")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if found := regexp.MustCompile(`[\w-]*\b(left|right)\b[^;}]*`).FindAll(css, -1); found != nil {
+		t.Errorf("%q", found)
+	}
+	sides := regexp.MustCompile(`(margin|padding|inset|border-width): ([^\s;]+) ([^\s;]+) ([^\s;]+) ([^\s;}]+)`)
+	for _, m := range sides.FindAllSubmatch(css, -1) {
+		if string(m[3]) != string(m[5]) {
+			t.Errorf("%q: its sides differ", m[0])
+		}
+	}
+	if sides.FindString("padding: 1px 2px 3px 4px;") == "" {
+		t.Error("the pattern finds nothing")
+	}
+}
+
 func TestQRCode(t *testing.T) {
 	t.Parallel()
 	file, err := qrCode("otpauth://totp/Twinlatch:ana%40example.com?secret=GEZDGNBVGY3TQOJQ&issuer=Twinlatch")

@@ -26,7 +26,7 @@ func (p *Pages) failed(w http.ResponseWriter, r *http.Request, route route, err 
 		err = p.message(w, r, problem.Status, key, args)
 	}
 	if err != nil {
-		p.cfg.Log.ErrorContext(r.Context(), "page not rendered", "path", r.URL.Path, "error", err)
+		p.cfg.Log.ErrorContext(r.Context(), "page not rendered", "route", r.Pattern, "error", err)
 		http.Error(w, "Internal error", http.StatusInternalServerError)
 	}
 }
@@ -64,7 +64,7 @@ func (p *Pages) explain(r *http.Request, err error, problem web.Problem) (key st
 	if r.Context().Err() != nil { // nobody waits for the answer any more
 		level = slog.LevelDebug
 	}
-	p.cfg.Log.Log(r.Context(), level, "request failed", "method", r.Method, "path", r.URL.Path, "error", err)
+	p.cfg.Log.Log(r.Context(), level, "request failed", "method", r.Method, "route", r.Pattern, "error", err)
 	return "err.broken", map[string]string{"id": id}
 }
 

@@ -79,6 +79,9 @@ func (p *Pages) routes() []route {
 		button(security+"/sessions/{session}/end", p.endSession),
 		button(security+"/sessions/end-others", p.endOthers),
 	}
+	if p.service.Mails() {
+		routes = append(routes, p.mailRoutes()...)
+	}
 	if p.cfg.Dev != nil {
 		routes = append(routes, p.devRoutes()...)
 	}

@@ -14,6 +14,7 @@ type signInPage struct {
 	Note            string
 	Next            bool // comes from the form for a new account
 	Action, SignUp  string
+	Forgot          string // empty: there are no mails
 }
 
 func (p *Pages) signInForm(w http.ResponseWriter, r *http.Request) error {
@@ -69,6 +70,9 @@ func (p *Pages) renderSignIn(w http.ResponseWriter, r *http.Request, email strin
 		Password: field{ID: "password", Name: "password", Type: "password", Label: p.say("signin.password"), Autocomplete: "current-password"},
 		Action:   link("/sign-in", returnTo(r)),
 		SignUp:   link("/sign-up", returnTo(r)),
+	}
+	if p.service.Mails() {
+		data.Forgot = "/forgot"
 	}
 	problem := web.Problem{Status: http.StatusOK}
 	data.Email.Focus = wrong == nil

@@ -31,7 +31,15 @@ func showEveryTemplate(t *testing.T, language string) {
 		c.Methods = textMethods(t)
 		c.Sending.Senders = []twinlatch.Sender{phones}
 	}, development)
-	d.language, texts.language = language, language
+	mails, box := withMail(t, development)
+	d.language, texts.language, mails.language = language, language, language
+	link := func(t *testing.T, of twinlatch.EventType) string {
+		p := somebody(t, mails)
+		if of == twinlatch.EventResetAsked {
+			p.post("/forgot", "email", p.email).is(200)
+		}
+		return box.newest(t, mails, of)
+	}
 	open := map[string]func(t *testing.T) *page{
 		"signin": func(t *testing.T) *page { return d.browser(t).get("/sign-in").is(200) },
 		"signup": func(t *testing.T) *page { return d.browser(t).get("/sign-up").is(200) },
@@ -49,6 +57,21 @@ func showEveryTemplate(t *testing.T, language string) {
 			b := d.browser(t)
 			b.header.Set("Accept", "text/html")
 			return b.get("/dev/clock").is(200)
+		},
+		"forgot":     func(t *testing.T) *page { return mails.browser(t).get("/forgot").is(200) },
+		"forgotsent": func(t *testing.T) *page { return mails.browser(t).post("/forgot", "email", "x@example.com").is(200) },
+		"reset": func(t *testing.T) *page {
+			return mails.browser(t).get("/reset/" + link(t, twinlatch.EventResetAsked)).is(200)
+		},
+		"resetdone": func(t *testing.T) *page {
+			return mails.browser(t).post("/reset/"+link(t, twinlatch.EventResetAsked), "password", "five unrelated words are here").is(200)
+		},
+		"deadlink": func(t *testing.T) *page { return mails.browser(t).get("/reset/x").is(410) },
+		"notme": func(t *testing.T) *page {
+			return mails.browser(t).get("/not-me/" + link(t, twinlatch.EventFactorAdded)).is(200)
+		},
+		"notmedone": func(t *testing.T) *page {
+			return mails.browser(t).post("/not-me/" + link(t, twinlatch.EventFactorAdded)).is(200)
 		},
 		"verify":      func(t *testing.T) *page { return somebody(t, d).half().get("/verify").is(200) },
 		"ways":        func(t *testing.T) *page { return somebody(t, d).half().get("/verify/ways").is(200) },

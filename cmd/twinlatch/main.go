@@ -13,6 +13,7 @@
 //	twinlatch yubikey import FILE   keys of YubiKeys whose codes are judged here
 //	twinlatch yubikey list
 //	twinlatch yubikey remove IDENTITY
+//	twinlatch send-test --to WHOM   one message, to try the settings of mail and text
 //	twinlatch config show           every setting and where it came from
 //	twinlatch config check
 //	twinlatch doctor                what is wrong around the server?
@@ -63,6 +64,7 @@ type cli struct {
 		List   yubikeyListCommand   `cmd:"" help:"Say which there are."`
 		Remove yubikeyRemoveCommand `cmd:"" help:"Forget one: its codes are wrong from then on."`
 	} `cmd:"" name:"yubikey" help:"The YubiKeys whose one-time passwords are judged here (yubico.validate = own)."`
+	SendTest    sendTestCommand    `cmd:"" help:"Send one message, to see whether mail or text settings work."`
 	Settings struct {
 		Show  configShowCommand  `cmd:"" help:"Print every setting, its value and where that came from."`
 		Check configCheckCommand `cmd:"" help:"Say what is wrong with them."`

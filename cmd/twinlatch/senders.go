@@ -12,17 +12,21 @@ import (
 	"github.com/twinlatch/twinlatch/config"
 	"github.com/twinlatch/twinlatch/sender/outbox"
 	"github.com/twinlatch/twinlatch/sender/smpp"
+	"github.com/twinlatch/twinlatch/sender/smtp"
 	"github.com/twinlatch/twinlatch/sender/sns"
 	"github.com/twinlatch/twinlatch/sender/twilio"
 	"github.com/twinlatch/twinlatch/sender/vonage"
 	"github.com/twinlatch/twinlatch/sender/webhook"
 )
 
-// newSender makes a sender by its name. Adding one is adding a case.
-func newSender(name string, cfg *config.Config) (twinlatch.Sender, error) {
+// newTextSender makes a sender by its name. Adding one is adding a case.
+func newTextSender(name string, cfg *config.Config) (twinlatch.Sender, error) {
 	secret := func(key string) twinlatch.Secret { return cfg.Text.Settings[name+"."+key] }
 	text := func(key string) string { return secret(key).Reveal() }
-	callback := cfg.Address.JoinPath("receipts", name).String()
+	callback := ""
+	if cfg.Address != nil { // else nobody listens
+		callback = cfg.Address.JoinPath("receipts", name).String()
+	}
 	switch name {
 	case "twilio":
 		return twilio.New(twilio.Config{
@@ -51,6 +55,10 @@ func newSender(name string, cfg *config.Config) (twinlatch.Sender, error) {
 	return nil, fmt.Errorf("there is no sender %q", name)
 }
 
+func newMailSender(m config.Mail) (twinlatch.Sender, error) {
+	return smtp.New(smtp.Config{Host: m.Host, TLS: smtp.TLS(m.TLS), User: m.User, Password: m.Password, From: m.From, Helo: m.Helo})
+}
+
 // senders are those of the settings.
 type senders struct {
 	named []twinlatch.Sender
@@ -63,14 +71,26 @@ func newSenders(cfg *config.Config) (*senders, error) {
 		if name == "outbox" { // which development mode has anyway
 			continue
 		}
-		sender, err := newSender(name, cfg)
+		sender, err := newTextSender(name, cfg)
 		if err != nil {
 			return nil, errors.Join(fmt.Errorf("setting text.%w", err), s.close())
 		}
 		s.named = append(s.named, sender)
 	}
+	if cfg.Mail.Host != "" {
+		sender, err := newMailSender(cfg.Mail)
+		if err != nil {
+			return nil, errors.Join(fmt.Errorf("setting mail: %w", err), s.close())
+		}
+		s.named = append(s.named, sender)
+	}
 	s.all = slices.Clone(s.named)
 	return s, nil
+}
+
+// carries reports whether anybody sends by a channel.
+func (s *senders) carries(by twinlatch.Channel) bool {
+	return slices.ContainsFunc(s.all, func(sender twinlatch.Sender) bool { return sender.Carries(by) })
 }
 
 // listen has receipts told, and returns the handlers of those that come by HTTP.
@@ -116,3 +136,12 @@ func (c copied) Send(ctx context.Context, m twinlatch.Message) (string, error) {
 	}
 	return c.Sender.Send(ctx, m)
 }
+
+// only is a sender for one channel, whatever else it could carry.
+type only struct {
+	twinlatch.Sender
+	channel twinlatch.Channel
+}
+
+// Carries implements twinlatch.Sender.
+func (o only) Carries(by twinlatch.Channel) bool { return by == o.channel }

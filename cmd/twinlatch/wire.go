@@ -21,6 +21,7 @@ import (
 	"github.com/twinlatch/twinlatch/locale"
 	"github.com/twinlatch/twinlatch/method/text"
 	"github.com/twinlatch/twinlatch/method/totp"
+	"github.com/twinlatch/twinlatch/notice"
 	"github.com/twinlatch/twinlatch/pages"
 	"github.com/twinlatch/twinlatch/sender/outbox"
 	"github.com/twinlatch/twinlatch/server"
@@ -90,7 +91,7 @@ func wire(ctx context.Context, cfg *config.Config, log *slog.Logger) (_ *program
 	default:
 		log.WarnContext(ctx, "security keys are not offered: browsers know them only at https:// with a domain name, and at http://localhost", "address", cfg.Address.String())
 	}
-	if len(carried.all) > 0 {
+	if carried.carries(twinlatch.Text) {
 		phone, err := newText(cfg, languages)
 		if err != nil {
 			return nil, err
@@ -102,6 +103,10 @@ func wire(ctx context.Context, cfg *config.Config, log *slog.Logger) (_ *program
 	} else if otp != nil {
 		methods = append(methods, otp)
 	}
+	notices, err := newNotices(cfg, carried, methods, languages)
+	if err != nil {
+		return nil, err
+	}
 	service, err := twinlatch.New(ctx, twinlatch.Config{
 		Store:   store,
 		Keys:    keys,
@@ -110,6 +115,7 @@ func wire(ctx context.Context, cfg *config.Config, log *slog.Logger) (_ *program
 			Senders: carried.all, PerHour: cfg.Text.PerHour, CountryPerHour: cfg.Text.CountryPerHour,
 			NetworkPerHour: cfg.Text.NetworkPerHour, Budget: cfg.Text.Budget, Price: cfg.Text.PriceOf,
 		},
+		Notice: notices,
 		Policy: cfg.Policy,
 		Clock:  clock,
 		Log:    log,
@@ -140,6 +146,22 @@ func wire(ctx context.Context, cfg *config.Config, log *slog.Logger) (_ *program
 	}, nil
 }
 
+// newNotices writes the mails to owners; nil where nobody carries them.
+func newNotices(cfg *config.Config, carried *senders, methods []twinlatch.Method, languages *locale.Languages) (twinlatch.Notice, error) {
+	if !carried.carries(twinlatch.Email) {
+		return nil, nil
+	}
+	c := notice.Config{Name: "Twinlatch", Address: cfg.Address, Words: languages}
+	for _, m := range methods {
+		c.Methods = append(c.Methods, m.Describe())
+	}
+	writer, err := notice.New(c)
+	if err != nil {
+		return nil, err
+	}
+	return writer.Write, nil
+}
+
 func newText(cfg *config.Config, languages *locale.Languages) (*text.Method, error) {
 	phone, err := text.New(text.Config{
 		App: cfg.Text.Name, Host: nameOf(cfg.Address), Region: cfg.Text.Region, Countries: cfg.Text.Countries,
@@ -164,7 +186,8 @@ func nameOf(address *url.URL) string {
 
 // development is what development mode adds: a clock that can be moved, an
 // authenticator app for those who have no phone at hand, and an outbox that keeps
-// all messages, also those that a real sender carries.
+// all messages, also those that a real sender carries, and is the sender where
+// there is none.
 func development(ctx context.Context, cfg *config.Config, store *sqlstore.Store, carried *senders) (*pages.Dev, error) {
 	newest, err := store.NewestEvent(ctx)
 	if err != nil {
@@ -175,8 +198,10 @@ func development(ctx context.Context, cfg *config.Config, store *sqlstore.Store,
 	for i, sender := range carried.all {
 		carried.all[i] = copied{sender, kept}
 	}
-	if len(carried.all) == 0 || slices.Contains(cfg.Text.Senders, "outbox") {
-		carried.all = append(carried.all, kept)
+	for _, channel := range []twinlatch.Channel{twinlatch.Text, twinlatch.Email} {
+		if !carried.carries(channel) || channel == twinlatch.Text && slices.Contains(cfg.Text.Senders, "outbox") {
+			carried.all = append(carried.all, only{kept, channel})
+		}
 	}
 	return &pages.Dev{
 		Clock: clock,

@@ -12,6 +12,7 @@ import (
 	"github.com/twinlatch/twinlatch"
 	"github.com/twinlatch/twinlatch/keyring"
 	"github.com/twinlatch/twinlatch/method/totp"
+	"github.com/twinlatch/twinlatch/method/webauthn"
 	"github.com/twinlatch/twinlatch/sqlstore"
 	"github.com/twinlatch/twinlatch/web"
 )
@@ -55,7 +56,12 @@ func TestDocsCompile(t *testing.T) {
 func used(...any) {}
 
 // Only compiled, never called.
-var _ = []any{putTogether, firstStep, signIn, check, secondStep, recoverWith, settings, packageComment}
+var _ = []any{securityKey, putTogether, firstStep, signIn, check, secondStep, recoverWith, settings, packageComment}
+
+func securityKey() {
+	key, err := webauthn.New(webauthn.Config{ID: "example.com", Name: "Your product", Origins: []string{"https://www.example.com"}})
+	used(key, err)
+}
 
 func putTogether(ctx context.Context) {
 	keys, err := keyring.Load("keys")

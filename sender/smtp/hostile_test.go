@@ -110,7 +110,7 @@ func TestBadServers(t *testing.T) {
 			s := newSender(t, d.config())
 			patience := 20 * time.Second
 			if strings.Contains(c.says, "too long") || strings.Contains(c.says, "deadline") {
-				patience = 200 * time.Millisecond
+				patience = time.Second
 			}
 			ctx, cancel := context.WithTimeout(t.Context(), patience)
 			defer cancel()
@@ -206,7 +206,7 @@ func TestTLSFromTheFirstByte(t *testing.T) {
 		config := d.config()
 		c.change(d, &config)
 		config.Roots = d.roots
-		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
 		_, err := newSender(t, config).Send(ctx, message())
 		cancel()
 		if class(err) != "later" || !strings.HasPrefix(err.Error(), c.want) || len(d.all()) != 0 {

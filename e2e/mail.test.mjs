@@ -1,0 +1,86 @@
+// Journey 10: mails to the owner, a forgotten password, "This was not me".
+import assert from "node:assert/strict";
+import { address, journey } from "./person.mjs";
+
+const security = "/settings/user/security";
+
+// letters are what development mode kept for a person, newest first. They are
+// sent a moment after what they tell of.
+async function letter(p, subject) {
+	for (let tries = 0; tries < 50; tries++) {
+		const res = await fetch(`${address}/dev/outbox`, { headers: { Accept: "application/json" } });
+		const found = (await res.json()).find((m) => m.channel === "email" && m.to === p.email && m.subject === subject);
+		if (found) return found.body;
+		await new Promise((done) => setTimeout(done, 100));
+	}
+	assert.fail(`no mail: ${subject}`);
+}
+
+// The server was told another name for its address than the browser uses.
+const linkIn = (body) => new URL(body.match(/https?:\S+\/(?:reset|not-me)\/\S+/)[0]).pathname;
+
+journey("a forgotten password", async (p) => {
+	await p.signUp();
+	await p.signIn();
+	await p.enable();
+	await letter(p, "Twinlatch: 2-step verification was turned on");
+	const added = await letter(p, "Twinlatch: Authenticator app was added to your account");
+	assert.match(added, /What: Authenticator app\nWhen: .* UTC\nDevice: .+\nIP address: 198\.51\.100\.\d+\n/);
+	await p.press("Sign out");
+
+	await p.go("/sign-in");
+	await p.follow("Forgot your password?");
+	await p.isTitled("Reset your password");
+	assert.equal(await p.focus(), "email");
+	await p.look("forgot");
+	await p.fill("E-mail address", "nonsense");
+	await p.press("Send link", 422);
+	await p.isRefused("E-mail address", "Enter an e-mail address, for example ana@example.com.");
+	await p.fill("E-mail address", p.email);
+	await p.press("Send link");
+	await p.isTitled("Check your e-mail");
+	await p.sees(p.email, "It works once, for 30 minutes.");
+	await p.look("forgotsent");
+
+	const link = linkIn(await letter(p, "Twinlatch: reset your password"));
+	await p.go(link);
+	await p.isTitled("Choose a new password");
+	await p.look("reset");
+	await p.fill("New password", "short");
+	await p.press("Change password", 422);
+	await p.isRefused("New password", "Use at least 12 characters.");
+	p.password = "yellow bus after eleven";
+	await p.fill("New password", p.password);
+	await p.press("Change password");
+	await p.sees("Your password is changed. Sign in with it.");
+	await p.look("resetdone");
+	await p.go(link, 410);
+	await p.isTitled("This link no longer works");
+	await p.look("deadlink");
+	await letter(p, "Twinlatch: your password was changed");
+
+	await p.go("/sign-in");
+	await p.giveIn();
+	p.isAt("/verify"); // the second step is asked as before
+	await p.confirm();
+	p.isAt(security);
+	await p.sees("Password reset by e-mail", "Asked for a link to choose a new password");
+});
+
+journey("this was not me", async (p) => {
+	await p.signUp();
+	await p.signIn();
+	await p.enable();
+	const link = linkIn(await letter(p, "Twinlatch: Authenticator app was added to your account"));
+	await p.go(link);
+	await p.isTitled("Secure your account");
+	await p.sees("This signs you out everywhere and e-mails you a link to choose a new password.");
+	await p.look("notme");
+	await p.press("Sign out everywhere");
+	await p.isTitled("You are signed out everywhere");
+	await p.look("notmedone");
+	await p.go(security);
+	p.isAt("/sign-in?return_to=%2Fsettings%2Fuser%2Fsecurity");
+	await p.go(linkIn(await letter(p, "Twinlatch: reset your password")));
+	await p.isTitled("Choose a new password");
+});
