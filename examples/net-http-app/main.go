@@ -45,7 +45,7 @@ func main() {
 	defer closeStore()
 	go func() {
 		for range time.Tick(5 * time.Minute) {
-			if err := service.Sweep(context.Background()); err != nil {
+			if err := errors.Join(service.Sweep(context.Background()), service.Checkpoint(context.Background())); err != nil {
 				log.Print(err)
 			}
 		}
