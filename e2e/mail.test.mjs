@@ -67,6 +67,35 @@ journey("a forgotten password", async (p) => {
 	await p.sees("Password reset by e-mail", "Asked for a link to choose a new password");
 });
 
+journey("change the password", async (p) => {
+	await p.signUp();
+	await p.signIn();
+	await p.enable();
+	const other = await p.elsewhere();
+	await other.signIn();
+	await p.follow("Change password");
+	await p.isTitled("Change your password");
+	assert.equal(await p.focus(), "old");
+	await p.look("password");
+	await p.fill("Your password now", "not it, not at all");
+	await p.fill("New password", "yellow bus after eleven");
+	await p.press("Change password", 422);
+	await p.isRefused("Your password now", "The password is not right. Try again.");
+	await p.fill("Your password now", p.password);
+	await p.fill("New password", "short");
+	await p.press("Change password", 422);
+	await p.isRefused("New password", "Use at least 12 characters.");
+	await p.fill("Your password now", p.password);
+	await p.fill("New password", "yellow bus after eleven");
+	await p.press("Change password");
+	p.isAt(security);
+	await p.sees("Password changed");
+	await letter(p, "Twinlatch: your password was changed");
+	await other.go(security);
+	other.isAt("/sign-in?return_to=%2Fsettings%2Fuser%2Fsecurity");
+	await other.leave();
+});
+
 journey("this was not me", async (p) => {
 	await p.signUp();
 	await p.signIn();

@@ -33,6 +33,7 @@ func (p *person) posts() map[string]string {
 		security + "/factors/" + id + "/remove": "",
 		security + "/factors/" + id + "/rename": "name=Phone",
 		security + "/factors/" + id + "/prefer": "",
+		passwordPath:                            url.Values{"old": {"not it, not at all"}, "password": {"five unrelated words are here"}}.Encode(),
 		security + "/turn-off":                  "",
 		security + "/backup-codes":              "",
 		security + "/sessions/end-others":       "",

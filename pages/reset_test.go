@@ -139,3 +139,20 @@ func TestWithoutMail(t *testing.T) {
 		t.Error("sign-in leads to it")
 	}
 }
+
+func TestChangeThePassword(t *testing.T) {
+	t.Parallel()
+	ana := newDoor(t).anaWithApp(t)
+	ana.get(security).offers(passwordPath)
+	ana.get(passwordPath).is(200).titled("Change your password").focuses("old")
+	ana.post(passwordPath, "old", "not it, not at all", "password", "five unrelated words are here").refuses("old", "The password is not right. Try again.")
+	ana.post(passwordPath, "old", anaPassword, "password", "short").refuses("password", "Use at least 12 characters.")
+	ana.post(passwordPath, "old", anaPassword, "password", "five unrelated words are here").goes(security)
+	ana.get(security).is(200).says("Password changed")
+	ana.outOfDate()
+	ana.get(passwordPath).goes("/verify?return_to=%2Fsettings%2Fuser%2Fsecurity%2Fpassword")
+	ana.post(passwordPath, "old", "five unrelated words are here", "password", anaPassword).goes("/verify?return_to=%2Fsettings%2Fuser%2Fsecurity%2Fpassword")
+	ana.signIn().is(422)
+	ana.password = "five unrelated words are here"
+	ana.signIn().goes("/verify")
+}

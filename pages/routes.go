@@ -72,6 +72,8 @@ func (p *Pages) routes() []route {
 		passed("POST", security+"/factors/{factor}/remove", p.remove),
 		button(security+"/factors/{factor}/rename", p.rename),
 		button(security+"/factors/{factor}/prefer", p.prefer),
+		passed("GET", passwordPath, p.passwordForm),
+		passed("POST", passwordPath, p.changePassword),
 		passed("GET", security+"/turn-off", p.turnOffForm),
 		passed("POST", security+"/turn-off", p.turnOff),
 		passed("GET", security+"/backup-codes", p.offerBackupCodes),
