@@ -46,14 +46,16 @@ const languageCookie = "lang"
 // done, the browser's choice comes first: only that one can be changed by then.
 func (p *Pages) speaking(r *http.Request, d twinlatch.Decision) *Pages {
 	known, _ := d.Known()
-	account, browser := known.Account().Locale, ""
-	for _, c := range r.CookiesNamed(languageCookie) {
+	_, passed := d.Passed()
+	browser := ""
+	if c, err := r.Cookie(languageCookie); err == nil {
 		browser = c.Value
 	}
-	if _, passed := d.Passed(); !passed {
-		account, browser = browser, account
+	first, second := browser, known.Account().Locale
+	if passed {
+		first, second = second, first
 	}
-	return p.in[p.languages.For(account, browser, r.Header.Get("Accept-Language")).Tag]
+	return p.in[p.languages.For(first, second, r.Header.Get("Accept-Language")).Tag]
 }
 
 // languageSwitch is the line at the foot of each page.
