@@ -15,17 +15,28 @@ journey("help", async (p) => {
 	p.isAt("/sign-in");
 });
 
+// Before the journeys of this file: they cause mails.
+test("an outbox without messages", async () => {
+	const p = await Person.arrive();
+	await p.go("/dev/outbox");
+	await p.sees("No messages yet.");
+	await p.look("devoutbox-empty");
+	await p.leave();
+	await p.context.close();
+});
+
 journey("development mode", async (p) => {
 	await p.go("/");
 	await p.sees("Development mode. Do not use real accounts.");
 	await p.follow("Messages");
-	await p.sees("No messages yet.");
-	await p.look("devoutbox");
 	await p.follow("Clock");
 	await p.look("devclock");
 	await p.signUp();
 	await p.signIn();
 	await p.enable();
+	await p.follow("Messages");
+	await p.sees(p.email, "Twinlatch: 2-step verification was turned on");
+	await p.look("devoutbox");
 
 	const before = await now();
 	await p.follow("Clock");
