@@ -3,6 +3,7 @@ package twinlatch
 import (
 	"context"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -24,9 +25,20 @@ type Account struct {
 	Locale      string   // language of pages and messages that its owner chose, BCP 47; empty: no choice
 	TwoStep     bool     // two-step verification is on: computed, true when a factor exists
 	Preferred   FactorID // the factor asked first; empty: the first enrolled
+	Groups      []string // sorted; GroupName says what a group may be called
 	CreatedAt   time.Time
+	ConfirmedAt time.Time // when mail to Login was shown to reach its owner; zero: not yet
+	ResetAt     time.Time // when an administrator reset two-step verification; zero: never, or it is on again
+	EnrollFrom  time.Time // from then on a factor is needed to pass: computed; zero: never, or there is one
 	DisabledAt  time.Time // zero: active
+	DeletedAt   time.Time // zero: it exists; of a deleted one only the events are left
 }
+
+// AdminGroup is the group of administrators.
+const AdminGroup = "admin"
+
+// IsAdmin reports whether the account is an administrator's.
+func (a Account) IsAdmin() bool { return slices.Contains(a.Groups, AdminGroup) }
 
 // NewAccount is what CreateAccount needs.
 type NewAccount struct {
@@ -34,7 +46,9 @@ type NewAccount struct {
 	Login       string // e-mail address or the application's user id, 1 to 254 bytes
 	DisplayName string // 1 to 100 characters; empty: Login
 	Locale      string // BCP 47; empty: no choice
-	Password    Secret // zero: the caller owns passwords
+	Password    Secret // zero: the caller owns passwords, or the owner gets a link to choose one
+	Groups      []string
+	Confirmed   bool // the caller knows that mail to Login reaches its owner
 }
 
 const (
@@ -51,34 +65,45 @@ func (s *Service) CreateAccount(ctx context.Context, n NewAccount, c Client) (Ac
 	if err != nil {
 		return Account{}, err
 	}
-	var password Sealed
-	owned := n.Password.p != nil
-	if owned {
-		if err := CheckPassword(n.Password, a.Login, a.DisplayName); err != nil {
-			return Account{}, err
-		}
-		if _, err := s.take(ctx, networkLimits("signup", c.IP, signUps, tenMinutes)...); err != nil {
-			return Account{}, err
-		}
-		if password, err = s.sealPassword(ctx, a.ID, n.Password, c); err != nil {
+	var hash string
+	if n.Password.p != nil {
+		if hash, err = s.newPassword(ctx, a, n.Password, c); err != nil {
 			return Account{}, err
 		}
 	}
-	err = s.cfg.Store.Tx(ctx, a.ID, func(tx Tx) error {
-		if err := tx.InsertAccount(a); err != nil {
-			return err
-		}
-		if owned {
-			if err := tx.PutPassword(password, a.CreatedAt); err != nil {
-				return err
-			}
-		}
-		return s.record(tx, a.ID, self, c, EventAccountCreated, nil)
-	})
-	if err != nil {
+	if err := s.insertAccount(ctx, a, hash, self, c, nil); err != nil {
 		return Account{}, err
 	}
 	return a, nil
+}
+
+// newPassword checks and hashes the password of an account to be.
+func (s *Service) newPassword(ctx context.Context, a Account, password Secret, c Client) (hash string, err error) {
+	if err := CheckPassword(password, a.Login, a.DisplayName); err != nil {
+		return "", err
+	}
+	if _, err := s.take(ctx, networkLimits("signup", c.IP, signUps, tenMinutes)...); err != nil {
+		return "", err
+	}
+	return s.hasher.hash(ctx, c.IP, s.cfg.Rand, normal(password))
+}
+
+func (s *Service) insertAccount(ctx context.Context, a Account, hash, actor string, c Client, more map[string]string) error {
+	return s.cfg.Store.Tx(ctx, a.ID, func(tx Tx) error {
+		if err := tx.InsertAccount(a); err != nil {
+			return err
+		}
+		if hash != "" {
+			sealed, err := s.cfg.Keys.Seal([]byte(hash), passwordPlace(a.ID))
+			if err != nil {
+				return err
+			}
+			if err := tx.PutPassword(sealed, a.CreatedAt); err != nil {
+				return err
+			}
+		}
+		return s.record(tx, a.ID, actor, c, EventAccountCreated, more)
+	})
 }
 
 func (s *Service) newAccount(n NewAccount) (Account, error) {
@@ -90,6 +115,9 @@ func (s *Service) newAccount(n NewAccount) (Account, error) {
 		ID: id, Realm: n.Realm, Login: foldIn(n.Realm, n.Login), DisplayName: strings.TrimSpace(norm.NFC.String(n.DisplayName)),
 		Locale: n.Locale, CreatedAt: s.now(),
 	}
+	if n.Confirmed {
+		a.ConfirmedAt = a.CreatedAt
+	}
 	if a.Realm == "" {
 		a.Realm = MainRealm
 	}
@@ -99,10 +127,83 @@ func (s *Service) newAccount(n NewAccount) (Account, error) {
 	if a.Login == "" || len(a.Login) > maxLogin || !isLine(a.Login) {
 		return Account{}, &FieldError{Field: "email", Key: "signup.err.email"}
 	}
-	if utf8.RuneCountInString(a.DisplayName) > maxName || !isLine(a.DisplayName) {
-		return Account{}, nameError("name", maxName)
+	if a.DisplayName, err = displayName(a.DisplayName); err != nil {
+		return Account{}, err
+	}
+	if a.Groups, err = groupNames(n.Groups); err != nil {
+		return Account{}, err
 	}
 	return a, checkLocale(a.Locale)
+}
+
+// displayName cleans the name of a person, who may write it as they like.
+func displayName(name string) (string, error) {
+	name = strings.TrimSpace(norm.NFC.String(name))
+	if name == "" || utf8.RuneCountInString(name) > maxName || !isLine(name) {
+		return "", nameError("name", maxName)
+	}
+	return name, nil
+}
+
+var groupPattern = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$`)
+
+// maxGroups is how many groups an account may be in.
+const maxGroups = 50
+
+// GroupName says with a *FieldError why a group may not be called so: 1 to 40 of
+// a-z, 0-9 and -, and no - at either end.
+func GroupName(name string) error {
+	if !groupPattern.MatchString(name) {
+		return &FieldError{Field: "group", Key: "err.group"}
+	}
+	return nil
+}
+
+func groupNames(names []string) ([]string, error) {
+	names = slices.Compact(slices.Sorted(slices.Values(names)))
+	for _, name := range names {
+		if err := GroupName(name); err != nil {
+			return nil, err
+		}
+	}
+	if len(names) > maxGroups {
+		return nil, &FieldError{Field: "group", Key: "err.group"}
+	}
+	return names, nil
+}
+
+// SetName says what the person is called: 1 to 100 characters, else a *FieldError.
+func (s *Service) SetName(ctx context.Context, by Authority, name string, c Client) error {
+	name, err := displayName(name)
+	if err != nil {
+		return err
+	}
+	return s.changeAccount(ctx, by, look, func(tx Tx, a *Account, actor string) error {
+		if a.DisplayName == name {
+			return nil
+		}
+		a.DisplayName = name
+		return s.record(tx, a.ID, actor, c, EventNameChanged, withReason(by, map[string]string{"name": name}))
+	})
+}
+
+// changeAccount is change for what stands in the account's own row.
+func (s *Service) changeAccount(ctx context.Context, by Authority, kind change, do func(tx Tx, a *Account, actor string) error) error {
+	return s.change(ctx, by, kind, func(tx Tx, _ AccountID, actor string) error {
+		return updateAccount(tx, func(a *Account) error { return do(tx, a, actor) })
+	})
+}
+
+// updateAccount reads the account's row and writes what do made of it.
+func updateAccount(tx Tx, do func(*Account) error) error {
+	a, err := tx.Account()
+	if err != nil {
+		return err
+	}
+	if err := do(&a); err != nil {
+		return err
+	}
+	return tx.UpdateAccount(a)
 }
 
 // SetLocale chooses the language of pages and messages, in BCP 47; empty leaves it
@@ -112,7 +213,10 @@ func (s *Service) SetLocale(ctx context.Context, by Authority, locale string) er
 	if err := checkLocale(locale); err != nil {
 		return err
 	}
-	return s.change(ctx, by, look, func(tx Tx, _ AccountID, _ string) error { return tx.SetLocale(locale) })
+	return s.changeAccount(ctx, by, look, func(_ Tx, a *Account, _ string) error {
+		a.Locale = locale
+		return nil
+	})
 }
 
 // languageTag has the shape of RFC 5646 §2.1; which languages there are is for

@@ -36,9 +36,24 @@ type Passed struct {
 	*facts
 }
 
+// Enrolling is someone who may add a factor: a Passed, or who has to enroll one
+// before anything else. The zero Enrolling is nobody.
+type Enrolling struct {
+	_ [0]int
+	*facts
+}
+
 // Known is who did the first step; false when that has to be done first.
 func (d Decision) Known() (Known, bool) {
-	return Known{d.facts}, d.facts != nil && (d.Step == NeedSecondStep || d.Step == Pass)
+	return Known{d.facts}, d.facts != nil && (d.Step == NeedSecondStep || d.Step == NeedFactor || d.Step == Pass)
+}
+
+// Enrolling is who may add a factor; false in every other case.
+func (d Decision) Enrolling() (Enrolling, bool) {
+	if d.facts == nil || d.Step != d.facts.step || d.Step != Pass && d.Step != NeedFactor {
+		return Enrolling{}, false
+	}
+	return Enrolling{facts: d.facts}, true
 }
 
 // Passed is who may go on; false in every other case.
@@ -52,6 +67,9 @@ func (d Decision) Passed() (Passed, bool) {
 // Known is the same person for the functions of the second step, which also
 // give the fresh proof that changes need.
 func (p Passed) Known() Known { return Known{p.facts} }
+
+// Enrolling is the same person for the functions that add a factor.
+func (p Passed) Enrolling() Enrolling { return Enrolling{facts: p.facts} }
 
 // Account is whose session it is, as of the check.
 func (f *facts) Account() Account {
@@ -83,7 +101,9 @@ func (f *facts) Reason() Reason {
 // only (ErrNotFresh, see Policy.FreshFor) and some of it not after a backup code
 // (ErrRecovered). OnBehalf is an application's or operator's right.
 //
-// Which of the two it is, is asked by methods and not of the type: a pointer to
+// An Enrolling may add a factor to its own account and see what that needs.
+//
+// Which of them it is, is asked by methods and not of the type: a pointer to
 // a Passed and a struct around one are no more than a Passed.
 type Authority interface {
 	authority() (id AccountID, actor string)
@@ -96,6 +116,10 @@ const self = "self"
 func (p Passed) authority() (AccountID, string) { return p.Account().ID, self }
 func (p Passed) own() (Passed, bool)            { return p, true }
 func (p Passed) why() string                    { return "" }
+
+func (e Enrolling) authority() (AccountID, string) { return e.Account().ID, self }
+func (e Enrolling) own() (Passed, bool)            { return Passed{facts: e.facts}, true }
+func (e Enrolling) why() string                    { return "" }
 
 type onBehalf struct {
 	id            AccountID
@@ -123,8 +147,11 @@ func (s *Service) allowed(v View, by Authority, c change) error {
 	if err != nil {
 		return err
 	}
-	if step != Pass {
+	if step != Pass && !(step == NeedFactor && (c == see || c == add)) {
 		return ErrNotFresh
+	}
+	if c == add && s.needsConfirmation(row.Account) {
+		return ErrUnconfirmed
 	}
 	return s.cfg.Policy.allow(c, row.Account, row.Session, s.now())
 }

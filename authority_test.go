@@ -97,9 +97,13 @@ func (b *busy) acts() []act {
 			return b.ChangePassword(ctx, who, twinlatch.NewSecret(password), twinlatch.NewSecret(newPassword), home)
 		}},
 		{name: "ConfirmPassword", needs: offAndFirst, who: func(who twinlatch.Passed) error {
-			return errorOf(b.ConfirmPassword(ctx, who, twinlatch.NewSecret(password), home))
+			return errorOf(b.ConfirmPassword(ctx, who.Enrolling(), twinlatch.NewSecret(password), home))
 		}},
-		{name: "ConfirmFirstStep", needs: offAndFirst, who: func(who twinlatch.Passed) error { return errorOf(b.ConfirmFirstStep(ctx, who, home)) }},
+		{name: "ConfirmFirstStep", needs: offAndFirst, who: func(who twinlatch.Passed) error { return errorOf(b.ConfirmFirstStep(ctx, who.Enrolling(), home)) }},
+		{name: "SetName", needs: toLook, as: func(by twinlatch.Authority) error { return b.SetName(ctx, by, "Ann", home) }},
+		{name: "AskConfirmation", needs: toLook, who: func(who twinlatch.Passed) error { return b.AskConfirmation(ctx, who.Enrolling(), home) }},
+		{name: "ChangeAddress", needs: toAlter, who: func(who twinlatch.Passed) error { return b.ChangeAddress(ctx, who, "ann@example.org", home) }},
+		{name: "MayAdminister", needs: advice, who: func(who twinlatch.Passed) error { return b.MayAdminister(ctx, who) }},
 		{name: "MayChange", needs: advice, who: func(who twinlatch.Passed) error { return b.MayChange(who) }},
 		{name: "Ways", needs: firstStep, half: func(who twinlatch.Known) error { return errorOf(b.Ways(ctx, who)) }},
 		{name: "Ask", needs: firstStep, half: func(who twinlatch.Known) error { return errorOf(b.Ask(ctx, who, "", home)) }},
@@ -116,7 +120,7 @@ func TestEveryActIsListed(t *testing.T) {
 		listed[a.name] = true
 	}
 	rights := []reflect.Type{
-		reflect.TypeFor[twinlatch.Authority](), reflect.TypeFor[twinlatch.Passed](), reflect.TypeFor[twinlatch.Known](),
+		reflect.TypeFor[twinlatch.Authority](), reflect.TypeFor[twinlatch.Passed](), reflect.TypeFor[twinlatch.Known](), reflect.TypeFor[twinlatch.Enrolling](),
 	}
 	for m := range reflect.TypeFor[*twinlatch.Service]().Methods() {
 		for i := range m.Type.NumIn() {
@@ -313,7 +317,7 @@ func TestZeroValuesDoNothing(t *testing.T) {
 	if passed || known || d.Step != twinlatch.NeedFirstStep {
 		t.Error("the zero Decision lets in")
 	}
-	if who.Account() != (twinlatch.Account{}) || who.Session().ID != "" || who.Reason() != "" || who.Known() != half || half.Account().ID != "" {
+	if !reflect.DeepEqual(who.Account(), twinlatch.Account{}) || who.Session().ID != "" || who.Reason() != "" || who.Known() != half || half.Account().ID != "" {
 		t.Error("the zero Passed is somebody")
 	}
 	b.unchanged("nobody", func() {

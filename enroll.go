@@ -111,7 +111,7 @@ func (s *Service) openEnrollment(ctx context.Context, by Authority, kind Kind) (
 // Enrollment is an open enrollment of by, for the page that shows it.
 // ErrNotFound: it is over, or not theirs.
 func (s *Service) Enrollment(ctx context.Context, by Authority, c ChallengeID) (Challenge, error) {
-	ch, _, err := s.enrollment(ctx, by, c, look)
+	ch, _, err := s.enrollment(ctx, by, c, see)
 	return ch, err
 }
 
@@ -284,6 +284,9 @@ func (s *Service) insertFactor(tx Tx, id AccountID, actor string, f StoredFactor
 	}
 	if len(before) > 0 {
 		return nil
+	}
+	if err := updateAccount(tx, func(a *Account) error { a.ResetAt = time.Time{}; return nil }); err != nil {
+		return err
 	}
 	return s.record(tx, id, actor, c, EventTwoStepOn, withReason(by, nil))
 }

@@ -24,6 +24,8 @@ var (
 	ErrNotFresh       = errors.New("verify again to change security settings")
 	ErrRecovered      = errors.New("a backup code is not enough for this")
 	ErrTwoStepOff     = errors.New("two-step verification is off")
+	ErrUnconfirmed    = errors.New("the e-mail address is not confirmed")
+	ErrForbidden      = errors.New("not an administrator, or not for this account")
 	ErrUnknownAddress = errors.New("the client's address is unknown")
 	ErrDisabled       = errors.New("account is disabled")
 	ErrNoRoute        = errors.New("no sender for this message")

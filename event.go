@@ -47,34 +47,53 @@ type Detail struct {
 //   - "amr": how it was done, RFC 8176 values with spaces between,
 //   - "left": how many backup codes are left,
 //   - "device": the user agent of the session that was ended,
-//   - "why": the reason given to OnBehalf, with any change it made.
+//   - "why": the reason given to OnBehalf or by an Administrator,
+//   - "from" and "to": addresses; "to" of EventAddressAsked: a new one,
+//   - "group", "from", "grace": of a Requirement,
+//   - "groups": those that an account is in now.
 type EventType string
 
 const (
-	EventAccountCreated  EventType = "account.created"
-	EventSignedIn        EventType = "signin.ok"     // while two-step verification is off; More: kind
-	EventFirstStep       EventType = "signin.first"  // the password was right, the second step is owed
-	EventAsked           EventType = "verify.asked"  // a session that had passed is asked again; More: reason
-	EventVerified        EventType = "verify.ok"     // More: kind, name, reason, amr
-	EventWrongCode       EventType = "verify.wrong"  // More: kind
-	EventReplayed        EventType = "verify.replay" // a used code came again, or a counter stepped back; More: kind, name where it is known
-	EventRecovered       EventType = "recover.ok"    // a backup code was used; More: left
-	EventWrongBackup     EventType = "recover.wrong"
-	EventFactorAdded     EventType = "factor.added"     // More: kind, name
-	EventFactorRenamed   EventType = "factor.renamed"   // More: kind, name
-	EventFactorPreferred EventType = "factor.preferred" // it is asked first; More: kind, name
-	EventFactorRemoved   EventType = "factor.removed"   // one for each, also when all are removed; More: kind, name
-	EventTwoStepOn       EventType = "twostep.on"
-	EventTwoStepOff      EventType = "twostep.off"
-	EventBackupCodesMade EventType = "backup.made"
-	EventConfirmed       EventType = "password.confirmed"   // the first step was done again
-	EventResetAsked      EventType = "password.reset_asked" // by whom is not known
-	EventPasswordReset   EventType = "password.reset"       // by a link
-	EventPasswordChanged EventType = "password.changed"
-	EventAlarm           EventType = "owner.alarm" // "This was not me"
-	EventSignedOut       EventType = "session.signed_out"
-	EventSessionEnded    EventType = "session.ended" // More: device
-	EventOthersEnded     EventType = "session.others_ended"
+	EventAccountCreated   EventType = "account.created"
+	EventSignUpAgain      EventType = "account.asked"     // somebody asked for an account with this address
+	EventNameChanged      EventType = "account.renamed"   // More: name
+	EventAddressAsked     EventType = "address.asked"     // a link was sent to an address; More: to
+	EventAddressConfirmed EventType = "address.confirmed" // mail to the address reaches its owner
+	EventAddressChanged   EventType = "address.changed"   // More: from, to
+	EventAddressRestored  EventType = "address.restored"  // by the owner of the one before; More: from, to
+	EventSignedIn         EventType = "signin.ok"         // while two-step verification is off; More: kind
+	EventFirstStep        EventType = "signin.first"      // the password was right, the second step is owed
+	EventAsked            EventType = "verify.asked"      // a session that had passed is asked again; More: reason
+	EventVerified         EventType = "verify.ok"         // More: kind, name, reason, amr
+	EventWrongCode        EventType = "verify.wrong"      // More: kind
+	EventReplayed         EventType = "verify.replay"     // a used code came again, or a counter stepped back; More: kind, name where it is known
+	EventRecovered        EventType = "recover.ok"        // a backup code was used; More: left
+	EventWrongBackup      EventType = "recover.wrong"
+	EventFactorAdded      EventType = "factor.added"     // More: kind, name
+	EventFactorRenamed    EventType = "factor.renamed"   // More: kind, name
+	EventFactorPreferred  EventType = "factor.preferred" // it is asked first; More: kind, name
+	EventFactorRemoved    EventType = "factor.removed"   // one for each, also when all are removed; More: kind, name
+	EventTwoStepOn        EventType = "twostep.on"
+	EventTwoStepOff       EventType = "twostep.off"
+	EventBackupCodesMade  EventType = "backup.made"
+	EventConfirmed        EventType = "password.confirmed"   // the first step was done again
+	EventResetAsked       EventType = "password.reset_asked" // by whom is not known
+	EventPasswordReset    EventType = "password.reset"       // by a link
+	EventPasswordChanged  EventType = "password.changed"
+	EventAlarm            EventType = "owner.alarm" // "This was not me"
+	EventSignedOut        EventType = "session.signed_out"
+	EventSessionEnded     EventType = "session.ended" // More: device
+	EventOthersEnded      EventType = "session.others_ended"
+
+	// By administrators; More: why.
+	EventTwoStepReset    EventType = "twostep.reset" // all factors and codes were removed
+	EventSessionsEnded   EventType = "session.all_ended"
+	EventAccountDisabled EventType = "account.disabled"
+	EventAccountEnabled  EventType = "account.enabled"
+	EventAccountDeleted  EventType = "account.deleted"
+	EventGroupsChanged   EventType = "account.groups"       // More: groups
+	EventRequired        EventType = "twostep.required"     // in the trail of RealmSystem; More: group, from, grace
+	EventNotRequired     EventType = "twostep.not_required" // likewise; More: group
 )
 
 // chained fills what makes e the successor of the head: Seq, DetailDigest and Hash.

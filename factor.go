@@ -47,7 +47,7 @@ func (s *Service) Factors(ctx context.Context, by Authority) ([]Factor, error) {
 	id, _ := by.authority()
 	var factors []Factor
 	err := s.cfg.Store.View(ctx, id, func(v View) error {
-		if err := s.allowed(v, by, look); err != nil {
+		if err := s.allowed(v, by, see); err != nil {
 			return err
 		}
 		stored, err := v.Factors()

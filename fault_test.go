@@ -145,8 +145,8 @@ func (t faultyTx) Lock() error { return t.f.run("Lock", t.tx.Lock) }
 func (t faultyTx) InsertAccount(a twinlatch.Account) error {
 	return t.f.run("InsertAccount", func() error { return t.tx.InsertAccount(a) })
 }
-func (t faultyTx) SetLocale(locale string) error {
-	return t.f.run("SetLocale", func() error { return t.tx.SetLocale(locale) })
+func (t faultyTx) UpdateAccount(a twinlatch.Account) error {
+	return t.f.run("UpdateAccount", func() error { return t.tx.UpdateAccount(a) })
 }
 func (t faultyTx) SetPreferred(id twinlatch.FactorID) error {
 	return t.f.run("SetPreferred", func() error { return t.tx.SetPreferred(id) })

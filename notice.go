@@ -2,10 +2,23 @@ package twinlatch
 
 // Notice writes the e-mail that the owner of an account gets for an event, or nil
 // for none. The token is for a link in it: of EventResetAsked to choose a new
-// password (ResetPassword), of all others "This was not me" (RaiseAlarm). Only
-// Subject, Body and HTML of the message are used. It is called inside a
-// transaction, so it must be quick and must not use the Service.
+// password (ResetPassword); of EventAddressAsked, and of an account that is not
+// confirmed EventAccountCreated and EventSignUpAgain, to confirm the address
+// (ConfirmAddress); of all others "This was not me" (RaiseAlarm). Only Subject, Body
+// and HTML of the message are used. It is called inside a transaction, so it must be
+// quick and must not use the Service.
 type Notice func(a Account, e Event, t Token) *Message
+
+// Confirms reports whether the Token of the Notice for an event is for ConfirmAddress.
+func (e Event) Confirms(a Account) bool {
+	switch e.Type {
+	case EventAddressAsked:
+		return true
+	case EventAccountCreated, EventSignUpAgain:
+		return a.ConfirmedAt.IsZero()
+	}
+	return false
+}
 
 // Mails reports whether owners get mails: without Config.Notice nobody can get a link.
 func (s *Service) Mails() bool { return s.cfg.Notice != nil }
@@ -24,14 +37,23 @@ func (s *Service) notify(tx Tx, e Event) error {
 	if err != nil || a.Realm != MainRealm {
 		return err
 	}
-	purpose, lasts := TicketAlarm, alarmFor
-	if e.Type == EventResetAsked {
+	purpose, lasts, to, about := TicketAlarm, alarmFor, a.Login, ""
+	switch {
+	case e.Type == EventResetAsked:
 		purpose, lasts = TicketReset, resetFor
+	case e.Type == EventAddressChanged:
+		about = a.Login // that which it was until now
+	case e.Confirms(a):
+		if e.Detail.More["to"] != "" {
+			to = e.Detail.More["to"]
+		}
+		purpose, lasts, about = TicketEmail, emailFor, to
 	}
 	ticket, token, err := s.newTicket(a.ID, purpose, lasts)
 	if err != nil {
 		return err
 	}
+	ticket.Address = about
 	m := s.cfg.Notice(a, e, token)
 	if m == nil {
 		return nil
@@ -41,7 +63,7 @@ func (s *Service) notify(tx Tx, e Event) error {
 	}
 	now := s.now()
 	letter := *m
-	letter.Channel, letter.To, letter.Country = Email, NewSecret(a.Login), ""
+	letter.Channel, letter.To, letter.Country = Email, NewSecret(to), ""
 	stored, err := s.newMessage(a.ID, *envelopeOf(&letter), Challenge{ExpiresAt: now.Add(min(lasts, noticeFor))}, now)
 	if err != nil {
 		return err

@@ -98,6 +98,7 @@ type Step int
 const (
 	NeedFirstStep  Step = iota // sign in
 	NeedSecondStep             // answer a challenge
+	NeedFactor                 // enroll a factor: two-step verification is required, and off
 	Pass
 )
 
@@ -109,6 +110,7 @@ const (
 	ReasonCodeTooOld Reason = "code_too_old" // the last accepted code is Policy.CodeEvery old
 	ReasonIPChanged  Reason = "ip_changed"   // no code was accepted from this address
 	ReasonExpired    Reason = "expired"      // the session is over
+	ReasonRequired   Reason = "required"     // a factor is required, and there is none
 )
 
 // Decide says whether a session of an account may pass, from stored facts, the
@@ -127,6 +129,8 @@ func (p Policy) Decide(a Account, s Session, now time.Time, ip netip.Addr) (Step
 		!now.Before(s.CreatedAt.Add(p.SessionFor)),
 		p.IdleFor > 0 && !now.Before(s.SeenAt.Add(p.IdleFor)):
 		return NeedFirstStep, ReasonExpired
+	case !a.TwoStep && !a.EnrollFrom.IsZero() && !now.Before(a.EnrollFrom):
+		return NeedFactor, ReasonRequired
 	case !a.TwoStep:
 		return Pass, ""
 	case s.V4.At.IsZero() && s.V6.At.IsZero():
@@ -194,7 +198,8 @@ func canonical(ip netip.Addr) netip.Addr {
 type change int
 
 const (
-	look     change = iota // read, rename, end sessions
+	see      change = iota // what adding a factor needs to see
+	look                   // read, rename, end sessions
 	add                    // add a factor
 	alter                  // all that can weaken: remove, prefer, turn off, backup codes
 	rightful               // number of changes, for tests
@@ -206,7 +211,7 @@ const (
 // to add a factor and nothing more.
 func (p Policy) allow(c change, a Account, s Session, now time.Time) error {
 	p = p.withDefaults()
-	if c == look {
+	if c == see || c == look {
 		return nil
 	}
 	if c == alter && a.TwoStep && s.Recovered {

@@ -17,13 +17,27 @@ type StoredRequest struct {
 	NextAt, ExpiresAt time.Time
 }
 
-// request is the plain text of StoredRequest.Sealed.
+// request is the plain text of StoredRequest.Sealed. Without a Kind it asks for a
+// link to choose a new password.
 type request struct {
-	Realm     string     `json:"realm"`
-	Login     string     `json:"login"`
-	IP        netip.Addr `json:"ip"`
-	UserAgent string     `json:"user_agent"`
+	Kind      requestKind `json:"kind,omitempty"`
+	Realm     string      `json:"realm"`
+	Login     string      `json:"login"`
+	Account   AccountID   `json:"account,omitempty"` // requestAddress: whose it is to be
+	Name      string      `json:"name,omitempty"`    // requestSignUp
+	Locale    string      `json:"locale,omitempty"`
+	Hash      string      `json:"hash,omitempty"` // of the password
+	IP        netip.Addr  `json:"ip"`
+	UserAgent string      `json:"user_agent"`
 }
+
+type requestKind string
+
+const (
+	requestReset   requestKind = ""
+	requestSignUp  requestKind = "signup"  // of an account for a login that is taken
+	requestAddress requestKind = "address" // to be told at Login that Account is to have it
+)
 
 func requestPlace(id RequestID) Place { return Place{Table: "requests", Row: string(id)} }
 
@@ -47,11 +61,16 @@ func (s *Service) ForgotPassword(ctx context.Context, realm, login string, c Cli
 	if _, err := s.take(ctx, append(networkLimits("reset", c.IP, resetsPerNetwork, time.Hour), limit)...); err != nil {
 		return err
 	}
+	return s.putRequest(ctx, request{Realm: realm, Login: login}, resetFor, c)
+}
+
+func (s *Service) putRequest(ctx context.Context, r request, lasts time.Duration, c Client) error {
 	id, err := newID[RequestID](s.cfg.Rand)
 	if err != nil {
 		return err
 	}
-	plain, err := json.Marshal(request{realm, login, canonical(c.IP), clip(c.UserAgent, maxUserAgent)})
+	r.IP, r.UserAgent = canonical(c.IP), clip(c.UserAgent, maxUserAgent)
+	plain, err := json.Marshal(r)
 	if err != nil {
 		return err
 	}
@@ -60,7 +79,7 @@ func (s *Service) ForgotPassword(ctx context.Context, realm, login string, c Cli
 		return err
 	}
 	now := s.now()
-	err = s.cfg.Store.PutRequest(ctx, StoredRequest{ID: id, Sealed: sealed, NextAt: now, ExpiresAt: now.Add(resetFor)})
+	err = s.cfg.Store.PutRequest(ctx, StoredRequest{ID: id, Sealed: sealed, NextAt: now, ExpiresAt: now.Add(lasts)})
 	s.wake()
 	return err
 }
@@ -94,23 +113,37 @@ func (s *Service) answerRequest(ctx context.Context, stored StoredRequest) error
 	if err := json.Unmarshal(plain, &r); err != nil {
 		return err
 	}
+	c := Client{IP: r.IP, UserAgent: r.UserAgent}
 	id, err := s.find(ctx, r.Realm, r.Login)
-	if err != nil {
-		return ignoreNotFound(err)
+	if ignoreNotFound(err) != nil {
+		return err
 	}
-	err = s.cfg.Store.Tx(ctx, id, func(tx Tx) error {
+	switch {
+	case r.Kind == requestAddress && (id == "" || id == r.Account):
+		err = s.askAddress(ctx, r, c)
+	case id == "":
+		return nil
+	case r.Kind == requestReset:
+		err = s.answerReset(ctx, id, c)
+	default:
+		err = s.answerTaken(ctx, id, r, c)
+	}
+	if errors.Is(err, ErrDisabled) || errors.Is(err, ErrNotFound) {
+		return nil
+	}
+	return err
+}
+
+func (s *Service) answerReset(ctx context.Context, id AccountID, c Client) error {
+	return s.cfg.Store.Tx(ctx, id, func(tx Tx) error {
 		if err := tx.Lock(); err != nil {
 			return err
 		}
 		if _, err := tx.Password(); err != nil { // an application has it
 			return err
 		}
-		return s.record(tx, id, self, Client{IP: r.IP, UserAgent: r.UserAgent}, EventResetAsked, nil)
+		return s.record(tx, id, self, c, EventResetAsked, nil)
 	})
-	if errors.Is(err, ErrDisabled) || errors.Is(err, ErrNotFound) {
-		return nil
-	}
-	return err
 }
 
 // ResetPassword sets a new password by the link of ForgotPassword. All sessions
@@ -119,7 +152,7 @@ func (s *Service) answerRequest(ctx context.Context, stored StoredRequest) error
 // password is a *FieldError and uses nothing. ErrExpired: the link was used, or is
 // too old. ErrBusy as in SignIn.
 func (s *Service) ResetPassword(ctx context.Context, t Token, password Secret, c Client) error {
-	a, err := s.ticketed(ctx, t, TicketReset)
+	a, _, err := s.ticketed(ctx, t, TicketReset)
 	if err != nil {
 		return err
 	}
@@ -136,6 +169,9 @@ func (s *Service) ResetPassword(ctx context.Context, t Token, password Secret, c
 		}
 		now := s.now()
 		if err := redeem(tx, t, TicketReset, now); err != nil {
+			return err
+		}
+		if err := s.confirmed(tx, a.Login, c); err != nil { // the link came by mail
 			return err
 		}
 		return s.putPassword(tx, a.ID, sealed, "", c, EventPasswordReset)
@@ -197,11 +233,12 @@ func (s *Service) ChangePassword(ctx context.Context, who Passed, old, password 
 }
 
 // RaiseAlarm is "This was not me": by the link of a notice it ends all sessions
-// and sends a link to choose a new password. It changes nothing else, so that a
-// mail that fell into wrong hands can do no more than that. ErrExpired as in
-// CheckTicket.
+// and sends a link to choose a new password. Where the notice was that the address
+// had changed, the account has its old one again, or else the link would go to
+// whoever changed it. It changes nothing else, so that a mail that fell into wrong
+// hands can do no more than that. ErrExpired as in CheckTicket.
 func (s *Service) RaiseAlarm(ctx context.Context, t Token, c Client) error {
-	a, err := s.ticketed(ctx, t, TicketAlarm)
+	a, ticket, err := s.ticketed(ctx, t, TicketAlarm)
 	if err != nil {
 		return err
 	}
@@ -216,6 +253,9 @@ func (s *Service) RaiseAlarm(ctx context.Context, t Token, c Client) error {
 			return err
 		}
 		if err := s.record(tx, a.ID, self, c, EventAlarm, nil); err != nil {
+			return err
+		}
+		if err := s.restoreAddress(tx, ticket.Address, c); err != nil {
 			return err
 		}
 		return s.record(tx, a.ID, self, c, EventResetAsked, nil)

@@ -119,7 +119,7 @@ func (s *Service) decide(row SessionRow, c Client) Decision {
 // ConfirmPassword is the fresh proof while two-step verification is off. The
 // old Token is dead. Limits and errors are those of SignIn; while two-step
 // verification is on it is ErrNotFresh, because a password is not enough then.
-func (s *Service) ConfirmPassword(ctx context.Context, who Passed, password Secret, c Client) (Token, error) {
+func (s *Service) ConfirmPassword(ctx context.Context, who Enrolling, password Secret, c Client) (Token, error) {
 	if who.facts == nil {
 		return Token{}, ErrNoSession
 	}
@@ -140,8 +140,8 @@ func (s *Service) ConfirmPassword(ctx context.Context, who Passed, password Secr
 
 // ConfirmFirstStep is ConfirmPassword for an application that did the first
 // step again by itself.
-func (s *Service) ConfirmFirstStep(ctx context.Context, who Passed, c Client) (Token, error) {
-	return s.renew(ctx, who.Known(), func(tx Tx, row *SessionRow, now time.Time) error {
+func (s *Service) ConfirmFirstStep(ctx context.Context, who Enrolling, c Client) (Token, error) {
+	return s.renew(ctx, Known{who.facts}, func(tx Tx, row *SessionRow, now time.Time) error {
 		if row.Account.TwoStep {
 			return ErrNotFresh
 		}

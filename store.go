@@ -79,6 +79,7 @@ type Store interface {
 
 	Trail
 	Rotation
+	Administration
 
 	// Ping reports whether the store can be used now.
 	Ping(ctx context.Context) error
@@ -140,7 +141,7 @@ type View interface {
 }
 
 // Tx reads and changes one account. It has two kinds of writes. Plain ones
-// write rows. Guards (Lock, Try, Spend, Consume, Resend, Sent, Advance, Used,
+// write rows. Guards (Lock, Hold, UpdateAccount, Try, Spend, Consume, Resend, Sent, Advance, Used,
 // Redeem, UpdateSession, UseBackupCode, Append) are single conditional statements: of any number of
 // concurrent callers exactly the allowed number succeed, the others get the
 // named error.
@@ -150,10 +151,22 @@ type Tx interface {
 	// Lock makes changes of one account serial. It is the first statement of
 	// every change. ErrDisabled: the account is disabled or absent.
 	Lock() error
+	// Hold is Lock for those who may change a disabled account. ErrNotFound: it is
+	// deleted or absent.
+	Hold() error
 
 	InsertAccount(a Account) error // ErrExists: the login is taken in its realm
-	SetLocale(locale string) error // empty: no choice
 	SetPreferred(f FactorID) error // empty: the oldest; ErrNotFound
+	// UpdateAccount writes all but ID, Realm, Preferred, CreatedAt and what is
+	// computed. Guard: ErrExists when its login is another one's. ErrNotFound.
+	UpdateAccount(a Account) error
+	// PutRequirement sets the one of its group in a realm; DeleteRequirement takes it
+	// back: ErrNotFound. They reach beyond the account: see Administer.
+	PutRequirement(realm string, r Requirement) error
+	DeleteRequirement(realm, group string) error
+	// Erase deletes all rows of the account but its own and its events, whose
+	// details it erases.
+	Erase() error
 	PutPassword(hash Sealed, now time.Time) error
 
 	InsertFactor(f StoredFactor) error                      // ErrExists: the same thing is enrolled already

@@ -3,6 +3,7 @@ package twinlatch
 import (
 	"context"
 	"crypto/subtle"
+	"errors"
 	"time"
 )
 
@@ -10,6 +11,7 @@ import (
 type StoredTicket struct {
 	ID                   TicketID
 	Purpose              TicketPurpose
+	Address              string // the e-mail address that it is about; often empty
 	SecretHash           []byte
 	CreatedAt, ExpiresAt time.Time
 }
@@ -19,13 +21,15 @@ type TicketPurpose string
 
 const (
 	TicketReset TicketPurpose = "reset" // to choose a new password
-	TicketAlarm TicketPurpose = "alarm" // "This was not me": to end all sessions
+	TicketAlarm TicketPurpose = "alarm" // "This was not me": to end all sessions, and to take Address back
+	TicketEmail TicketPurpose = "email" // mail to Address reaches its owner
 )
 
 // How long tickets are good.
 const (
 	resetFor = 30 * time.Minute
 	alarmFor = 7 * day
+	emailFor = day
 )
 
 // newTicket makes a ticket of an account and the Token that opens it.
@@ -47,17 +51,17 @@ func redeem(tx Tx, t Token, p TicketPurpose, now time.Time) error {
 // CheckTicket says whether a link can be used: nil, or ErrExpired when it was
 // used, is too old, or never existed. Nothing is used by asking.
 func (s *Service) CheckTicket(ctx context.Context, t Token, p TicketPurpose) error {
-	_, err := s.ticketed(ctx, t, p)
+	_, _, err := s.ticketed(ctx, t, p)
 	return err
 }
 
-// ticketed is the account that a ticket belongs to.
-func (s *Service) ticketed(ctx context.Context, t Token, p TicketPurpose) (a Account, err error) {
+// ticketed is a ticket and the account that it belongs to.
+func (s *Service) ticketed(ctx context.Context, t Token, p TicketPurpose) (a Account, k StoredTicket, err error) {
 	if t.account == "" {
-		return Account{}, ErrExpired
+		return Account{}, StoredTicket{}, ErrExpired
 	}
 	err = s.cfg.Store.View(ctx, t.account, func(v View) error {
-		k, err := v.Ticket(TicketID(t.row))
+		k, err = v.Ticket(TicketID(t.row))
 		if err != nil {
 			return err
 		}
@@ -69,8 +73,8 @@ func (s *Service) ticketed(ctx context.Context, t Token, p TicketPurpose) (a Acc
 		}
 		return err
 	})
-	if ignoreNotFound(err) == nil && err != nil {
-		return Account{}, ErrExpired
+	if errors.Is(err, ErrNotFound) {
+		return Account{}, StoredTicket{}, ErrExpired
 	}
-	return a, err
+	return a, k, err
 }

@@ -18,14 +18,14 @@ type confirmPage struct {
 
 // confirmPasswordForm is "Confirm it's you" while two-step verification is off.
 // While it is on a password is not enough.
-func (p *Pages) confirmPasswordForm(w http.ResponseWriter, r *http.Request, who twinlatch.Passed) error {
+func (p *Pages) confirmPasswordForm(w http.ResponseWriter, r *http.Request, who twinlatch.Enrolling) error {
 	if who.Account().TwoStep {
 		return p.redirect(w, r, link("/verify", returnTo(r)))
 	}
 	return p.renderConfirm(w, r, who, nil)
 }
 
-func (p *Pages) confirmPassword(w http.ResponseWriter, r *http.Request, who twinlatch.Passed) error {
+func (p *Pages) confirmPassword(w http.ResponseWriter, r *http.Request, who twinlatch.Enrolling) error {
 	form, err := web.Form(w, r)
 	if err != nil {
 		return err
@@ -41,7 +41,7 @@ func (p *Pages) confirmPassword(w http.ResponseWriter, r *http.Request, who twin
 	return err
 }
 
-func (p *Pages) renderConfirm(w http.ResponseWriter, r *http.Request, who twinlatch.Passed, wrong error) error {
+func (p *Pages) renderConfirm(w http.ResponseWriter, r *http.Request, who twinlatch.Enrolling, wrong error) error {
 	data := confirmPage{
 		Login:    who.Account().Login,
 		Password: field{ID: "password", Name: "password", Type: "password", Label: p.say("signin.password"), Autocomplete: "current-password", Focus: true},

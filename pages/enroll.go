@@ -31,12 +31,12 @@ func (p *Pages) methodIn(r *http.Request) (twinlatch.Description, error) {
 
 // addForm offers to add a factor of a kind: the fields that its method asks for,
 // or one button.
-func (p *Pages) addForm(w http.ResponseWriter, r *http.Request, who twinlatch.Passed) error {
+func (p *Pages) addForm(w http.ResponseWriter, r *http.Request, who twinlatch.Enrolling) error {
 	return p.renderAdd(w, r, who, nil, nil)
 }
 
 // add begins an enrollment.
-func (p *Pages) add(w http.ResponseWriter, r *http.Request, who twinlatch.Passed) error {
+func (p *Pages) add(w http.ResponseWriter, r *http.Request, who twinlatch.Enrolling) error {
 	d, err := p.methodIn(r)
 	if err != nil {
 		return err
@@ -70,7 +70,7 @@ func (p *Pages) add(w http.ResponseWriter, r *http.Request, who twinlatch.Passed
 func confirmation(id twinlatch.ChallengeID) string { return security + "/confirm/" + string(id) }
 
 // freshName calls a new factor by its method, with a number from the second on.
-func (p *Pages) freshName(r *http.Request, who twinlatch.Passed, d twinlatch.Description) (string, error) {
+func (p *Pages) freshName(r *http.Request, who twinlatch.Enrolling, d twinlatch.Description) (string, error) {
 	factors, err := p.service.Factors(r.Context(), who)
 	if err != nil {
 		return "", err
@@ -87,7 +87,7 @@ func (p *Pages) freshName(r *http.Request, who twinlatch.Passed, d twinlatch.Des
 	return name, nil
 }
 
-func (p *Pages) renderAdd(w http.ResponseWriter, r *http.Request, who twinlatch.Passed, form map[string]string, wrong error) error {
+func (p *Pages) renderAdd(w http.ResponseWriter, r *http.Request, who twinlatch.Enrolling, form map[string]string, wrong error) error {
 	d, err := p.methodIn(r)
 	if err != nil {
 		return err
@@ -153,12 +153,12 @@ type enrollPage struct {
 
 // enrollForm shows an open enrollment. One that is over, or is somebody
 // else's, is not there.
-func (p *Pages) enrollForm(w http.ResponseWriter, r *http.Request, who twinlatch.Passed) error {
+func (p *Pages) enrollForm(w http.ResponseWriter, r *http.Request, who twinlatch.Enrolling) error {
 	return p.renderEnroll(w, r, who, twinlatch.ChallengeID(r.PathValue("challenge")), nil, nil)
 }
 
 // enroll is Confirm.
-func (p *Pages) enroll(w http.ResponseWriter, r *http.Request, who twinlatch.Passed) error {
+func (p *Pages) enroll(w http.ResponseWriter, r *http.Request, who twinlatch.Enrolling) error {
 	form, err := web.Form(w, r)
 	if err != nil {
 		return err
@@ -190,7 +190,7 @@ func (p *Pages) enroll(w http.ResponseWriter, r *http.Request, who twinlatch.Pas
 
 // renderEnroll shows an open enrollment, and after a post what was typed and what
 // is wrong with it.
-func (p *Pages) renderEnroll(w http.ResponseWriter, r *http.Request, who twinlatch.Passed, id twinlatch.ChallengeID, form map[string]string, wrong error) error {
+func (p *Pages) renderEnroll(w http.ResponseWriter, r *http.Request, who twinlatch.Enrolling, id twinlatch.ChallengeID, form map[string]string, wrong error) error {
 	challenge, err := p.service.Enrollment(r.Context(), who, id)
 	if errors.Is(err, twinlatch.ErrNotFound) {
 		return twinlatch.ErrExpired

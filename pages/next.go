@@ -26,6 +26,8 @@ func (p *Pages) home(w http.ResponseWriter, r *http.Request) error {
 		return p.redirect(w, r, security)
 	case twinlatch.NeedSecondStep:
 		return p.redirect(w, r, "/verify")
+	case twinlatch.NeedFactor:
+		return p.redirect(w, r, requiredPath)
 	default:
 		return p.redirect(w, r, "/sign-in")
 	}
@@ -74,6 +76,11 @@ func (p *Pages) toVerify(w http.ResponseWriter, r *http.Request, route route) er
 	return p.redirect(w, r, link("/verify", origin(r, route)))
 }
 
+// toRequired leads somebody to a factor who has to have one.
+func (p *Pages) toRequired(w http.ResponseWriter, r *http.Request, route route) error {
+	return p.redirect(w, r, link(requiredPath, origin(r, route)))
+}
+
 // toProof asks for a fresh proof: the second step, or the password while there
 // is none.
 func (p *Pages) toProof(w http.ResponseWriter, r *http.Request, route route) error {
@@ -81,7 +88,7 @@ func (p *Pages) toProof(w http.ResponseWriter, r *http.Request, route route) err
 	if err != nil {
 		return err
 	}
-	if passed, ok := d.Passed(); ok && !passed.Account().TwoStep {
+	if who, ok := d.Enrolling(); ok && !who.Account().TwoStep {
 		return p.redirect(w, r, link("/confirm", origin(r, route)))
 	}
 	return p.toVerify(w, r, route)

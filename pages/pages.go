@@ -128,14 +128,19 @@ func (p *Pages) enter(w http.ResponseWriter, r *http.Request, route route, d twi
 		return route.open(w, r)
 	}
 	known, firstStep := d.Known()
+	enrolling, mayEnroll := d.Enrolling()
 	passed, bothSteps := d.Passed()
 	switch {
 	case !firstStep:
 		return p.toSignIn(w, r, route)
 	case route.known != nil:
 		return route.known(w, r, known)
-	case !bothSteps:
+	case !mayEnroll:
 		return p.toVerify(w, r, route)
+	case route.enrolling != nil:
+		return route.enrolling(w, r, enrolling)
+	case !bothSteps:
+		return p.toRequired(w, r, route)
 	}
 	return route.passed(w, r, passed)
 }

@@ -8,15 +8,16 @@ import (
 
 const security = "/settings/user/security"
 
-// route is one line of the table of routes. Exactly one of open, known and
-// passed is set: it says how far somebody must have come.
+// route is one line of the table of routes. Exactly one of open, known, enrolling
+// and passed is set: it says how far somebody must have come.
 type route struct {
 	method, path string
-	open         func(http.ResponseWriter, *http.Request) error                   // anybody
-	known        func(http.ResponseWriter, *http.Request, twinlatch.Known) error  // after the first step
-	passed       func(http.ResponseWriter, *http.Request, twinlatch.Passed) error // after both
-	formless     bool                                                             // the change has no page of its own; one goes on from Security
-	wordless     bool                                                             // the answer is the same in every language
+	open         func(http.ResponseWriter, *http.Request) error                      // anybody
+	known        func(http.ResponseWriter, *http.Request, twinlatch.Known) error     // after the first step
+	enrolling    func(http.ResponseWriter, *http.Request, twinlatch.Enrolling) error // after both, or who has to enroll a factor first
+	passed       func(http.ResponseWriter, *http.Request, twinlatch.Passed) error    // after both
+	formless     bool                                                                // the change has no page of its own; one goes on from Security
+	wordless     bool                                                                // the answer is the same in every language
 }
 
 func open(method, path string, h func(http.ResponseWriter, *http.Request) error) route {
@@ -25,6 +26,10 @@ func open(method, path string, h func(http.ResponseWriter, *http.Request) error)
 
 func known(method, path string, h func(http.ResponseWriter, *http.Request, twinlatch.Known) error) route {
 	return route{method: method, path: path, known: h}
+}
+
+func enrolling(method, path string, h func(http.ResponseWriter, *http.Request, twinlatch.Enrolling) error) route {
+	return route{method: method, path: path, enrolling: h}
 }
 
 func passed(method, path string, h func(http.ResponseWriter, *http.Request, twinlatch.Passed) error) route {
@@ -61,13 +66,14 @@ func (p *Pages) routes() []route {
 		known("GET", "/recover", p.recoverForm),
 		known("POST", "/recover", p.recover),
 
-		passed("GET", "/confirm", p.confirmPasswordForm),
-		passed("POST", "/confirm", p.confirmPassword),
+		enrolling("GET", requiredPath, p.required),
+		enrolling("GET", "/confirm", p.confirmPasswordForm),
+		enrolling("POST", "/confirm", p.confirmPassword),
 		passed("GET", security, p.security),
-		passed("GET", security+"/add/{kind}", p.addForm),
-		passed("POST", security+"/add/{kind}", p.add),
-		passed("GET", security+"/confirm/{challenge}", p.enrollForm),
-		passed("POST", security+"/confirm/{challenge}", p.enroll),
+		enrolling("GET", security+"/add/{kind}", p.addForm),
+		enrolling("POST", security+"/add/{kind}", p.add),
+		enrolling("GET", security+"/confirm/{challenge}", p.enrollForm),
+		enrolling("POST", security+"/confirm/{challenge}", p.enroll),
 		passed("GET", security+"/factors/{factor}/remove", p.removeForm),
 		passed("POST", security+"/factors/{factor}/remove", p.remove),
 		button(security+"/factors/{factor}/rename", p.rename),

@@ -47,7 +47,7 @@ func over(err error) bool {
 
 // stillOpen is an enrollment that a script can answer after one was refused: the
 // same if it is open, else a new one of its kind.
-func (p *Pages) stillOpen(r *http.Request, who twinlatch.Passed, id twinlatch.ChallengeID, form map[string]string) (twinlatch.ChallengeID, error) {
+func (p *Pages) stillOpen(r *http.Request, who twinlatch.Enrolling, id twinlatch.ChallengeID, form map[string]string) (twinlatch.ChallengeID, error) {
 	if _, err := p.service.Enrollment(r.Context(), who, id); !errors.Is(err, twinlatch.ErrNotFound) {
 		return id, err
 	}

@@ -15,15 +15,17 @@ import (
 const recentEvents = 10
 
 type securityPage struct {
-	TwoStep   bool
-	Recovered bool
-	OneFactor bool
-	Period    string // how often a code is asked
-	Methods   []methodRow
-	Backup    twinlatch.BackupCodes
-	Sessions  []sessionRow
-	Others    bool // there are sessions besides this one
-	Events    []eventRow
+	TwoStep      bool
+	Recovered    bool
+	OneFactor    bool
+	Unconfirmed  string    // the address, when it has to be confirmed before a method is added
+	RequiredFrom time.Time // when two-step verification will be required; zero: it is on, or not required
+	Period       string    // how often a code is asked
+	Methods      []methodRow
+	Backup       twinlatch.BackupCodes
+	Sessions     []sessionRow
+	Others       bool // there are sessions besides this one
+	Events       []eventRow
 }
 
 type methodRow struct {
@@ -91,6 +93,7 @@ func (p *Pages) renderSecurity(w http.ResponseWriter, r *http.Request, who twinl
 	account := who.Account()
 	data := securityPage{
 		TwoStep: len(factors) > 0, Recovered: len(factors) > 0 && who.Session().Recovered, OneFactor: len(factors) == 1,
+		Unconfirmed: p.unconfirmed(account), RequiredFrom: account.EnrollFrom,
 		Period:  p.span(p.service.Policy().CodeEvery),
 		Methods: p.methodRows(account, factors), Backup: codes,
 		Events: p.eventRows(events),

@@ -11,11 +11,30 @@ import (
 // accountColumns are those of accounts AS a, without its id. For their names
 // see sessionColumns.
 const accountColumns = `a.realm AS m, a.login AS n, a.display_name AS o, a.locale AS p, a.preferred AS q,
-	a.created_at AS r, a.disabled_at AS s, EXISTS (SELECT 1 FROM factors AS f WHERE f.account_id = a.id) AS t`
+	a.created_at AS r, a.disabled_at AS s, EXISTS (SELECT 1 FROM factors AS f WHERE f.account_id = a.id) AS t,
+	a.member_of AS u, a.confirmed_at AS v, a.reset_at AS w, a.deleted_at AS x,
+	(SELECT MIN(CASE WHEN q.starts_at > a.created_at + q.grace THEN q.starts_at ELSE a.created_at + q.grace END)
+		FROM requirements AS q WHERE ` + concerns + `) AS y`
 
+// concerns says whether the requirement q is for the account a.
+const concerns = `q.realm = a.realm AND (q.member = '' OR ' ' || a.member_of || ' ' LIKE '% ' || q.member || ' %')`
+
+// accountDest is where accountColumns go; what they say together is for computed.
 func accountDest(dest []any, a *twinlatch.Account) []any {
 	return append(dest, &a.Realm, &a.Login, &a.DisplayName, &a.Locale, (*string)(&a.Preferred),
-		(*moment)(&a.CreatedAt), (*moment)(&a.DisabledAt), &a.TwoStep)
+		(*moment)(&a.CreatedAt), (*moment)(&a.DisabledAt), &a.TwoStep, (*words)(&a.Groups),
+		(*moment)(&a.ConfirmedAt), (*moment)(&a.ResetAt), (*moment)(&a.DeletedAt), (*moment)(&a.EnrollFrom))
+}
+
+// computed makes of a.EnrollFrom, which is that of the requirements, what it is in
+// all.
+func computed(a *twinlatch.Account) {
+	switch {
+	case a.TwoStep:
+		a.EnrollFrom = time.Time{}
+	case !a.ResetAt.IsZero() && (a.EnrollFrom.IsZero() || a.ResetAt.Before(a.EnrollFrom)):
+		a.EnrollFrom = a.ResetAt
+	}
 }
 
 // Account implements twinlatch.View.
@@ -25,6 +44,7 @@ func (v *view) Account() (twinlatch.Account, error) {
 	if err != nil {
 		return twinlatch.Account{}, err
 	}
+	computed(&a)
 	return a, nil
 }
 
@@ -45,6 +65,12 @@ func (t *tx) Lock() error {
 		UPDATE accounts SET version = version + 1 WHERE id = $1 AND disabled_at IS NULL`, t.id)
 }
 
+// Hold implements twinlatch.Tx.
+func (t *tx) Hold() error {
+	return t.must(twinlatch.ErrNotFound, `
+		UPDATE accounts SET version = version + 1 WHERE id = $1 AND deleted_at IS NULL`, t.id)
+}
+
 // InsertAccount implements twinlatch.Tx. A unique violation would make the
 // transaction unusable on PostgreSQL, so none is provoked.
 func (t *tx) InsertAccount(a twinlatch.Account) error {
@@ -53,16 +79,38 @@ func (t *tx) InsertAccount(a twinlatch.Account) error {
 	}
 	return t.must(twinlatch.ErrExists, `
 		INSERT INTO accounts (id, realm, login, display_name, locale, preferred,
-			version, event_seq, event_hash, created_at, disabled_at)
-		VALUES ($1, $2, $3, $4, $5, $6, 1, 0, $7, $8, $9)
+			version, event_seq, event_hash, created_at, disabled_at, member_of, confirmed_at, reset_at, deleted_at, search)
+		VALUES ($1, $2, $3, $4, $5, $6, 1, 0, $7, $8, $9, $10, $11, $12, $13, $14)
 		ON CONFLICT DO NOTHING`,
 		t.id, a.Realm, a.Login, a.DisplayName, a.Locale, string(a.Preferred),
-		[]byte{}, millis(a.CreatedAt), maybe(a.DisabledAt))
+		[]byte{}, millis(a.CreatedAt), maybe(a.DisabledAt), joined(a.Groups), maybe(a.ConfirmedAt), maybe(a.ResetAt), maybe(a.DeletedAt), searched(a))
 }
 
-// SetLocale implements twinlatch.Tx.
-func (t *tx) SetLocale(locale string) error {
-	return t.must(twinlatch.ErrNotFound, `UPDATE accounts SET locale = $2 WHERE id = $1`, t.id, locale)
+// searched is what ListAccounts looks into.
+func searched(a twinlatch.Account) string { return a.Login + " " + twinlatch.FoldLogin(a.DisplayName) }
+
+// UpdateAccount implements twinlatch.Tx.
+func (t *tx) UpdateAccount(a twinlatch.Account) error {
+	if err := t.own(a.ID); err != nil {
+		return err
+	}
+	n, err := t.exec(`
+		UPDATE accounts SET login = $2, display_name = $3, locale = $4, disabled_at = $5, member_of = $6,
+			confirmed_at = $7, reset_at = $8, deleted_at = $9, search = $10
+		WHERE id = $1 AND NOT EXISTS (
+			SELECT 1 FROM accounts AS b WHERE b.realm = accounts.realm AND b.login = $2 AND b.id <> $1)`,
+		t.id, a.Login, a.DisplayName, a.Locale, maybe(a.DisabledAt), joined(a.Groups),
+		maybe(a.ConfirmedAt), maybe(a.ResetAt), maybe(a.DeletedAt), searched(a))
+	switch {
+	case err != nil && taken(err): // by a transaction that was not over yet
+		return twinlatch.ErrExists
+	case err != nil || n > 0:
+		return err
+	}
+	if _, err := t.Account(); err != nil {
+		return err
+	}
+	return twinlatch.ErrExists
 }
 
 // SetPreferred implements twinlatch.Tx.

@@ -215,6 +215,14 @@ func conflict(err error) bool {
 	return errors.As(err, &pg) && (pg.Code == "40001" || pg.Code == "40P01")
 }
 
+// taken reports whether a unique key stood against a statement: unique_violation,
+// SQLITE_CONSTRAINT_UNIQUE.
+func taken(err error) bool {
+	var pg *pgconn.PgError
+	var lite *sqlite.Error
+	return errors.As(err, &pg) && pg.Code == "23505" || errors.As(err, &lite) && lite.Code() == 2067
+}
+
 // examineSQLite opens a file that exists, only to read.
 func examineSQLite(ctx context.Context, path string, software *string) (_ *sql.DB, err error) {
 	connector, err := sqlite.NewConnector("file:" + (&url.URL{Path: path}).EscapedPath() +

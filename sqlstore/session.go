@@ -29,12 +29,13 @@ const selectSession = `SELECT s.secret_hash AS z, ` + accountColumns + `, ` + se
 
 func readSession(ctx context.Context, query queryRow, id string, s twinlatch.SessionID) (twinlatch.SessionRow, error) {
 	var row twinlatch.SessionRow
-	dest := append(make([]any, 0, 24), &row.SecretHash)
+	dest := append(make([]any, 0, 32), &row.SecretHash)
 	dest = sessionDest(accountDest(dest, &row.Account), &row.Session)
 	if err := query(ctx, id, string(s)).Scan(dest...); err != nil {
 		return twinlatch.SessionRow{}, found(err)
 	}
 	row.Account.ID = twinlatch.AccountID(id)
+	computed(&row.Account)
 	row.Session.Account, row.Session.ID = row.Account.ID, s
 	return row, nil
 }

@@ -11,15 +11,15 @@ import (
 // InsertTicket implements twinlatch.Tx.
 func (t *tx) InsertTicket(k twinlatch.StoredTicket) error {
 	return t.do(`
-		INSERT INTO tickets (account_id, id, purpose, secret_hash, created_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6)`,
-		t.id, string(k.ID), string(k.Purpose), blob(k.SecretHash), millis(k.CreatedAt), millis(k.ExpiresAt))
+		INSERT INTO tickets (account_id, id, purpose, secret_hash, created_at, expires_at, address) VALUES ($1, $2, $3, $4, $5, $6, $7)`,
+		t.id, string(k.ID), string(k.Purpose), blob(k.SecretHash), millis(k.CreatedAt), millis(k.ExpiresAt), k.Address)
 }
 
 // Ticket implements twinlatch.View.
 func (v *view) Ticket(id twinlatch.TicketID) (twinlatch.StoredTicket, error) {
 	k := twinlatch.StoredTicket{ID: id}
-	err := v.row([]any{(*string)(&k.Purpose), &k.SecretHash, (*moment)(&k.CreatedAt), (*moment)(&k.ExpiresAt)}, `
-		SELECT purpose, secret_hash, created_at, expires_at FROM tickets WHERE account_id = $1 AND id = $2`, v.id, string(id))
+	err := v.row([]any{(*string)(&k.Purpose), &k.SecretHash, (*moment)(&k.CreatedAt), (*moment)(&k.ExpiresAt), &k.Address}, `
+		SELECT purpose, secret_hash, created_at, expires_at, address FROM tickets WHERE account_id = $1 AND id = $2`, v.id, string(id))
 	return k, err
 }
 

@@ -218,7 +218,7 @@ func (a *app) confirmPassword(w http.ResponseWriter, r *http.Request, who twinla
 		http.Error(w, "wrong password", http.StatusUnprocessableEntity)
 		return
 	}
-	token, err := a.twostep.ConfirmFirstStep(r.Context(), who, a.client(r))
+	token, err := a.twostep.ConfirmFirstStep(r.Context(), who.Enrolling(), a.client(r))
 	if err != nil {
 		a.fail(w, r, err)
 		return

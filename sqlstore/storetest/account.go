@@ -107,7 +107,14 @@ func (s *suite) lock(t *testing.T) {
 func (s *suite) locale(t *testing.T) {
 	id := s.newAccount(t)
 	for _, chosen := range []string{"cs", "zh-Hant-TW", ""} {
-		s.tx(t, id, func(tx twinlatch.Tx) error { return tx.SetLocale(chosen) })
+		s.tx(t, id, func(tx twinlatch.Tx) error {
+			a, err := tx.Account()
+			if err != nil {
+				return err
+			}
+			a.Locale = chosen
+			return tx.UpdateAccount(a)
+		})
 		s.read(t, id, func(v twinlatch.View) error {
 			a, err := v.Account()
 			if a.Locale != chosen {
@@ -116,7 +123,7 @@ func (s *suite) locale(t *testing.T) {
 			return err
 		})
 	}
-	s.refused(t, twinlatch.ErrNotFound, "nobody", func(tx twinlatch.Tx) error { return tx.SetLocale("cs") })
+	s.refused(t, twinlatch.ErrNotFound, "nobody", func(tx twinlatch.Tx) error { return tx.UpdateAccount(twinlatch.Account{ID: "nobody", Login: s.id()}) })
 }
 
 func (s *suite) preferred(t *testing.T) {

@@ -125,7 +125,12 @@ func writes(of snapshot) []write {
 	later := now.Add(time.Minute)
 	return []write{
 		{"Lock", func(tx twinlatch.Tx) error { return tx.Lock() }},
-		{"SetLocale", func(tx twinlatch.Tx) error { return tx.SetLocale("cs") }},
+		{"Hold", func(tx twinlatch.Tx) error { return tx.Hold() }},
+		{"UpdateAccount", func(tx twinlatch.Tx) error {
+			a := of.Account
+			a.Locale, a.DisplayName, a.Groups, a.ConfirmedAt, a.ResetAt = "cs", "New", []string{"new"}, later, later
+			return tx.UpdateAccount(a)
+		}},
 		{"SetPreferred", func(tx twinlatch.Tx) error { return tx.SetPreferred("") }},
 		{"PutPassword", func(tx twinlatch.Tx) error { return tx.PutPassword(twinlatch.Sealed{Key: "k2", Text: []byte{1}}, now) }},
 		{"InsertFactor", func(tx twinlatch.Tx) error {

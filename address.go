@@ -1,0 +1,263 @@
+package twinlatch
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// How often somebody may have mails sent to one address that they have not shown
+// to be theirs: in an hour, from one network.
+const mailsPerLogin = 5
+
+// SignUp is CreateAccount for strangers, who must not learn whether a login has an
+// account: it does the same, in the same time, for one that is taken. Its owner is
+// told by mail. Where mails are sent (Mails), the new one gets a link for
+// ConfirmAddress. A sign-up for a login that was never confirmed replaces the one
+// before it, with its password and its sessions: whoever asked first may be a
+// stranger to the address.
+//
+// Errors are those of CreateAccount but ErrExists; *LimitError also after too many
+// for this login.
+func (s *Service) SignUp(ctx context.Context, n NewAccount, c Client) error {
+	a, err := s.newAccount(n)
+	if err != nil {
+		return err
+	}
+	if err := s.takeMail(ctx, "signup", a.Realm, a.Login, c); err != nil {
+		return err
+	}
+	hash, err := s.newPassword(ctx, a, n.Password, c)
+	if err != nil {
+		return err
+	}
+	err = s.insertAccount(ctx, a, hash, self, c, nil)
+	if !errors.Is(err, ErrExists) {
+		return err
+	}
+	if !s.Mails() { // nobody could be told
+		return nil
+	}
+	return s.putRequest(ctx, request{
+		Kind: requestSignUp, Realm: a.Realm, Login: a.Login, Name: a.DisplayName, Locale: a.Locale, Hash: hash,
+	}, resetFor, c)
+}
+
+// takeMail books one mail to a login that whoever asks for it may not own.
+func (s *Service) takeMail(ctx context.Context, name, realm, login string, c Client) error {
+	limit := s.loginLimit(realm, login, c.IP)
+	limit.Name, limit.Most, limit.Window = name, mailsPerLogin, time.Hour
+	_, err := s.take(ctx, limit)
+	return err
+}
+
+// answerTaken tells the owner of a login that somebody wants to have it. A login
+// that nobody has confirmed is the last one's who asked for it, if that was by
+// signing up.
+func (s *Service) answerTaken(ctx context.Context, id AccountID, r request, c Client) error {
+	return s.cfg.Store.Tx(ctx, id, func(tx Tx) error {
+		if err := tx.Lock(); err != nil {
+			return err
+		}
+		a, err := tx.Account()
+		if err != nil {
+			return err
+		}
+		if r.Kind == requestSignUp && a.ConfirmedAt.IsZero() && !a.TwoStep {
+			if err := s.replace(tx, a, r, c); err != nil {
+				return err
+			}
+		}
+		return s.record(tx, id, self, c, EventSignUpAgain, nil)
+	})
+}
+
+func (s *Service) replace(tx Tx, a Account, r request, c Client) error {
+	sealed, err := s.cfg.Keys.Seal([]byte(r.Hash), passwordPlace(a.ID))
+	if err != nil {
+		return err
+	}
+	a.DisplayName, a.Locale = r.Name, r.Locale
+	if err := tx.UpdateAccount(a); err != nil {
+		return err
+	}
+	if err := tx.DeleteTickets(TicketEmail); err != nil {
+		return err
+	}
+	if err := tx.DeleteTickets(TicketReset); err != nil {
+		return err
+	}
+	if _, err := tx.DeleteSessions(""); err != nil {
+		return err
+	}
+	return tx.PutPassword(sealed, s.now())
+}
+
+// AskConfirmation sends the link for ConfirmAddress again. One that is confirmed
+// already gets none. *LimitError: too many were sent.
+func (s *Service) AskConfirmation(ctx context.Context, who Enrolling, c Client) error {
+	a := who.Account()
+	err := s.cfg.Store.View(ctx, a.ID, func(v View) error { return s.allowed(v, who, see) })
+	if err != nil {
+		return err
+	}
+	if err := s.takeMail(ctx, "confirm", a.Realm, a.Login, c); err != nil {
+		return err
+	}
+	return s.changeAccount(ctx, who, see, func(tx Tx, a *Account, actor string) error {
+		if !a.ConfirmedAt.IsZero() {
+			return nil
+		}
+		return s.record(tx, a.ID, actor, c, EventAddressAsked, nil)
+	})
+}
+
+// ChangeAddress asks whether mail to another address reaches the person: nothing
+// has changed until they open the link in it (ConfirmAddress). It does the same, in
+// the same time, for an address that has an account already; its owner is told. It
+// needs a fresh proof. What no account may be called is a *FieldError; *LimitError:
+// too many were asked for.
+func (s *Service) ChangeAddress(ctx context.Context, who Passed, login string, c Client) error {
+	a := who.Account()
+	err := s.cfg.Store.View(ctx, a.ID, func(v View) error { return s.allowed(v, who, alter) })
+	if err != nil {
+		return err
+	}
+	login = foldIn(a.Realm, login)
+	if a.Realm != MainRealm || login == "" || len(login) > maxLogin || !isLine(login) || !s.Mails() {
+		return &FieldError{Field: "email", Key: "signup.err.email"}
+	}
+	own := Limit{Scope: "account:" + string(a.ID), Name: "address", Most: mailsPerLogin, Window: time.Hour}
+	if _, err := s.take(ctx, own); err != nil {
+		return err
+	}
+	if err := s.takeMail(ctx, "address", a.Realm, login, c); err != nil {
+		return err
+	}
+	return s.putRequest(ctx, request{Kind: requestAddress, Realm: a.Realm, Login: login, Account: a.ID}, resetFor, c)
+}
+
+// askAddress sends the link to an address that is free.
+func (s *Service) askAddress(ctx context.Context, r request, c Client) error {
+	return s.cfg.Store.Tx(ctx, r.Account, func(tx Tx) error {
+		if err := tx.Lock(); err != nil {
+			return err
+		}
+		return s.record(tx, r.Account, self, c, EventAddressAsked, map[string]string{"to": r.Login})
+	})
+}
+
+// NewAddress is the address that a link of ConfirmAddress is about, and whether it
+// is another one than the account has. ErrExpired as in CheckTicket.
+func (s *Service) NewAddress(ctx context.Context, t Token) (address string, changes bool, err error) {
+	a, k, err := s.ticketed(ctx, t, TicketEmail)
+	return k.Address, k.Address != a.Login, err
+}
+
+// ConfirmAddress notes, by the link in a mail, that it reaches the owner of the
+// account, and makes a new address theirs. All other links of the kind, and those to
+// choose a new password, are dead. The old address is told.
+//
+// Anybody who has the mail may confirm the address that the account has. A new one
+// takes the owner's own session: whoever has the mail may be a stranger, if the
+// address was mistyped. ErrNoSession: who is not the owner; the zero Passed is
+// nobody. ErrExpired: the link was used, is too old, or the address is another
+// account's meanwhile.
+func (s *Service) ConfirmAddress(ctx context.Context, t Token, who Passed, c Client) error {
+	a, k, err := s.ticketed(ctx, t, TicketEmail)
+	if err != nil {
+		return err
+	}
+	err = s.cfg.Store.Tx(ctx, a.ID, func(tx Tx) error {
+		if err := tx.Lock(); err != nil {
+			return err
+		}
+		return updateAccount(tx, func(a *Account) error {
+			changes := k.Address != a.Login
+			if changes {
+				if who.Account().ID != a.ID {
+					return ErrNoSession
+				}
+				if err := s.allowed(tx, who, look); err != nil {
+					return err
+				}
+			}
+			if err := redeem(tx, t, TicketEmail, s.now()); err != nil {
+				return err
+			}
+			if err := deadLinks(tx); err != nil {
+				return err
+			}
+			if changes {
+				more := map[string]string{"from": a.Login, "to": k.Address}
+				if err := s.record(tx, a.ID, self, c, EventAddressChanged, more); err != nil {
+					return err
+				}
+				a.Login, a.ConfirmedAt = k.Address, s.now()
+				return nil
+			}
+			return s.confirm(tx, a, c)
+		})
+	})
+	if errors.Is(err, ErrDisabled) || errors.Is(err, ErrExists) {
+		err = ErrExpired
+	}
+	return err
+}
+
+// deadLinks kills the links that were mailed to an address, or would bring one back.
+func deadLinks(tx Tx) error {
+	if err := tx.DeleteTickets(TicketEmail); err != nil {
+		return err
+	}
+	return tx.DeleteTickets(TicketReset)
+}
+
+// confirmed notes that mail to login reached the owner of the account.
+func (s *Service) confirmed(tx Tx, login string, c Client) error {
+	return updateAccount(tx, func(a *Account) error {
+		if a.Login != login {
+			return nil
+		}
+		return s.confirm(tx, a, c)
+	})
+}
+
+func (s *Service) confirm(tx Tx, a *Account, c Client) error {
+	if !a.ConfirmedAt.IsZero() {
+		return nil
+	}
+	a.ConfirmedAt = s.now()
+	return s.record(tx, a.ID, self, c, EventAddressConfirmed, nil)
+}
+
+// restoreAddress gives an account back the address from which somebody says that
+// they did not change it. One that is taken meanwhile stays where it is.
+func (s *Service) restoreAddress(tx Tx, address string, c Client) error {
+	if address == "" {
+		return nil
+	}
+	err := updateAccount(tx, func(a *Account) error {
+		if a.Login == address {
+			return nil
+		}
+		more := map[string]string{"from": a.Login, "to": address}
+		a.Login, a.ConfirmedAt = address, s.now()
+		if err := tx.UpdateAccount(*a); err != nil {
+			return err
+		}
+		if err := deadLinks(tx); err != nil {
+			return err
+		}
+		return s.record(tx, a.ID, self, c, EventAddressRestored, more)
+	})
+	if errors.Is(err, ErrExists) {
+		return nil
+	}
+	return err
+}
+
+// needsConfirmation reports whether a has to show first that mail reaches its owner.
+func (s *Service) needsConfirmation(a Account) bool {
+	return s.Mails() && a.Realm == MainRealm && a.ConfirmedAt.IsZero()
+}

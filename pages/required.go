@@ -1,0 +1,34 @@
+package pages
+
+import (
+	"net/http"
+
+	"github.com/twinlatch/twinlatch"
+)
+
+const requiredPath = "/required"
+
+type requiredPage struct {
+	Unconfirmed string // the address, when it has to be confirmed first
+	Methods     []methodRow
+}
+
+// required leads somebody to a factor who has to have one before they go on.
+func (p *Pages) required(w http.ResponseWriter, r *http.Request, who twinlatch.Enrolling) error {
+	account := who.Account()
+	if account.TwoStep || who.Reason() != twinlatch.ReasonRequired {
+		return p.onward(w, r)
+	}
+	return p.render(w, r, view{page: "required", title: p.say("required.title"), data: requiredPage{
+		Unconfirmed: p.unconfirmed(account), Methods: p.methodRows(account, nil),
+	}})
+}
+
+// unconfirmed is the address of an account that has to confirm it before it may
+// add a factor; empty: it need not.
+func (p *Pages) unconfirmed(a twinlatch.Account) string {
+	if !p.service.Mails() || !a.ConfirmedAt.IsZero() {
+		return ""
+	}
+	return a.Login
+}
