@@ -11,7 +11,7 @@ import (
 // AdminGroup. Without a password the owner gets a link to choose one, where mails
 // are sent. It asks no limit.
 func (s *Service) NewAccountBy(ctx context.Context, by Administrator, n NewAccount) (Account, error) {
-	if by.actor == "" || by.who.facts != nil {
+	if !by.operator {
 		return Account{}, ErrForbidden
 	}
 	a, err := s.newAccount(n)
@@ -153,7 +153,7 @@ func (s *Service) SetGroups(ctx context.Context, by Administrator, id AccountID,
 			return nil
 		}
 		a.Groups = groups
-		if by.who.facts != nil && a.IsAdmin() != was {
+		if !by.operator && a.IsAdmin() != was {
 			return ErrForbidden
 		}
 		return s.record(tx, id, by.actor, c, EventGroupsChanged, by.why(map[string]string{"groups": strings.Join(groups, " ")}))

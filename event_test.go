@@ -26,10 +26,12 @@ func TestEachChangeIsOneEvent(t *testing.T) {
 		{"sign-in", func() { b = ann.signIn(home) }, []twinlatch.EventType{"signin.ok"}},
 		{"a request", func() { b.passed() }, nil},
 		{"a wrong password", func() {
-			_, err := b.ConfirmPassword(ctx, b.passed(), twinlatch.NewSecret("wrong"), home)
+			_, err := b.ConfirmPassword(ctx, b.passed().Enrolling(), twinlatch.NewSecret("wrong"), home)
 			refused(t, err, twinlatch.ErrWrongPassword)
 		}, nil},
-		{"the password", func() { ann.ok(b.keep(b.ConfirmPassword(ctx, b.passed(), twinlatch.NewSecret(password), home))) }, []twinlatch.EventType{"password.confirmed"}},
+		{"the password", func() {
+			ann.ok(b.keep(b.ConfirmPassword(ctx, b.passed().Enrolling(), twinlatch.NewSecret(password), home)))
+		}, []twinlatch.EventType{"password.confirmed"}},
 		{"to begin", func() { b.beginning(nil) }, nil},
 		{"the first factor", func() { ann.app = b.enroll("") }, []twinlatch.EventType{"factor.added", "twostep.on"}},
 		{"the second factor", func() { second = b.enroll("second") }, []twinlatch.EventType{"factor.added"}},

@@ -51,6 +51,17 @@ func (f *faulty) Tx(c context.Context, id twinlatch.AccountID, fn func(twinlatch
 	})
 }
 
+func (f *faulty) Administer(c context.Context, admin, target twinlatch.AccountID, fn func(twinlatch.View, twinlatch.Tx) error) error {
+	return f.run("begin", func() error {
+		return f.Store.Administer(c, admin, target, func(v twinlatch.View, tx twinlatch.Tx) error {
+			if err := fn(faultyView{v, f}, faultyTx{faultyView{tx, f}, tx}); err != nil {
+				return err
+			}
+			return f.run("commit", func() error { return nil })
+		})
+	})
+}
+
 func (f *faulty) View(c context.Context, id twinlatch.AccountID, fn func(twinlatch.View) error) error {
 	return f.run("view", func() error {
 		return f.Store.View(c, id, func(v twinlatch.View) error { return fn(faultyView{v, f}) })
@@ -141,7 +152,15 @@ type faultyTx struct {
 	tx twinlatch.Tx
 }
 
-func (t faultyTx) Lock() error { return t.f.run("Lock", t.tx.Lock) }
+func (t faultyTx) Lock() error  { return t.f.run("Lock", t.tx.Lock) }
+func (t faultyTx) Hold() error  { return t.f.run("Hold", t.tx.Hold) }
+func (t faultyTx) Erase() error { return t.f.run("Erase", t.tx.Erase) }
+func (t faultyTx) PutRequirement(realm string, r twinlatch.Requirement) error {
+	return t.f.run("PutRequirement", func() error { return t.tx.PutRequirement(realm, r) })
+}
+func (t faultyTx) DeleteRequirement(realm, group string) error {
+	return t.f.run("DeleteRequirement", func() error { return t.tx.DeleteRequirement(realm, group) })
+}
 func (t faultyTx) InsertAccount(a twinlatch.Account) error {
 	return t.f.run("InsertAccount", func() error { return t.tx.InsertAccount(a) })
 }

@@ -262,7 +262,7 @@ func TestTheLimitOfAConfirmation(t *testing.T) {
 	t.Parallel()
 	ann := newWorld(t).person("ann@example.com").signIn(home)
 	confirm := func(text string) error {
-		return ann.keep(ann.ConfirmPassword(ctx, ann.passed(), twinlatch.NewSecret(text), home))
+		return ann.keep(ann.ConfirmPassword(ctx, ann.passed().Enrolling(), twinlatch.NewSecret(text), home))
 	}
 	for range 20 { // right ones do not count
 		ann.ok(confirm(password))

@@ -179,7 +179,7 @@ func (m *machine) confirmPassword(d *driven) {
 	if !right {
 		text = "wrong"
 	}
-	token, err := m.w.ConfirmPassword(ctx, who, twinlatch.NewSecret(text), d.from)
+	token, err := m.w.ConfirmPassword(ctx, who.Enrolling(), twinlatch.NewSecret(text), d.from)
 	giveBack, spent := m.password(d.account, d.from.IP)
 	step, _ := m.model.decide(d.f, d.seat, d.keptIP)
 	var want error

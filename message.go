@@ -240,7 +240,11 @@ func (s *Service) carry(ctx context.Context, log *slog.Logger, m *StoredMessage,
 	}
 	if !again || !m.NextAt.Before(m.ExpiresAt) {
 		m.Delivery, m.NextAt = Failed, time.Time{}
-		log.ErrorContext(ctx, "nobody carries this message")
+		level := slog.LevelError
+		if !now.Before(m.ExpiresAt) { // it is late, which senders may say as well
+			level = slog.LevelWarn
+		}
+		log.Log(ctx, level, "nobody carries this message")
 	}
 }
 

@@ -446,7 +446,7 @@ func TestWhatNobodyCarriesIsNotCounted(t *testing.T) {
 		ann.ok(err)
 		equal(t, "delivery", ch.Delivery, twinlatch.Failed)
 		ann.later(minute)
-		ann.ok(ann.keep(ann.ConfirmPassword(ctx, ann.passed(), twinlatch.NewSecret(password), home)))
+		ann.ok(ann.keep(ann.ConfirmPassword(ctx, ann.passed().Enrolling(), twinlatch.NewSecret(password), home)))
 	}
 	post.fails(nil)
 	_, err := ann.getCode(mobile)

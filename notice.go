@@ -34,7 +34,7 @@ func (s *Service) notify(tx Tx, e Event) error {
 		return nil
 	}
 	a, err := tx.Account()
-	if err != nil || a.Realm != MainRealm {
+	if err != nil || a.Realm != MainRealm || !a.DeletedAt.IsZero() {
 		return err
 	}
 	purpose, lasts, to, about := TicketAlarm, alarmFor, a.Login, ""

@@ -200,8 +200,10 @@ func TestTheTokenChangesAtEveryLevel(t *testing.T) {
 		}
 		b.meets(twinlatch.Pass, "")
 	}
-	changes("the password", func() { ann.ok(b.keep(b.ConfirmPassword(ctx, b.passed(), twinlatch.NewSecret(password), home))) })
-	changes("the first step", func() { ann.ok(b.keep(b.ConfirmFirstStep(ctx, b.passed(), home))) })
+	changes("the password", func() {
+		ann.ok(b.keep(b.ConfirmPassword(ctx, b.passed().Enrolling(), twinlatch.NewSecret(password), home)))
+	})
+	changes("the first step", func() { ann.ok(b.keep(b.ConfirmFirstStep(ctx, b.passed().Enrolling(), home))) })
 	changes("the first app", func() { ann.app = b.enroll("one") })
 	changes("the second app", func() { b.enroll("two") })
 	changes("a code", func() { ann.ok(b.answer(ann.newCode())) })

@@ -265,18 +265,18 @@ func TestConfirmingThePasswordIsAFreshProof(t *testing.T) {
 	_, err := ann.BeginEnroll(ctx, ann.passed(), "totp", nil, home)
 	refused(t, err, twinlatch.ErrNotFresh)
 
-	_, err = ann.ConfirmPassword(ctx, ann.passed(), twinlatch.NewSecret("not the password"), home)
+	_, err = ann.ConfirmPassword(ctx, ann.passed().Enrolling(), twinlatch.NewSecret("not the password"), home)
 	refused(t, err, twinlatch.ErrWrongPassword)
 	refused(t, ann.MayChange(ann.passed()), twinlatch.ErrNotFresh)
 
 	old := ann.token
-	ann.ok(ann.keep(ann.ConfirmPassword(ctx, ann.passed(), twinlatch.NewSecret(password), home)))
+	ann.ok(ann.keep(ann.ConfirmPassword(ctx, ann.passed().Enrolling(), twinlatch.NewSecret(password), home)))
 	ann.ok(ann.MayChange(ann.passed()))
 	(&browser{ann.person, old, home}).meets(twinlatch.NeedFirstStep, "")
 	equal(t, "confirmations", ann.count(twinlatch.EventConfirmed), 1)
 
 	ann.later(10 * time.Minute)
-	ann.ok(ann.keep(ann.ConfirmFirstStep(ctx, ann.passed(), home))) // an application did it
+	ann.ok(ann.keep(ann.ConfirmFirstStep(ctx, ann.passed().Enrolling(), home))) // an application did it
 	ann.ok(ann.MayChange(ann.passed()))
 }
 
@@ -286,9 +286,9 @@ func TestWithTwoStepOnThePasswordIsNoFreshProof(t *testing.T) {
 	ann.later(10 * time.Minute)
 	who := ann.passed()
 	ann.unchanged("a confirmation", func() {
-		_, err := ann.ConfirmPassword(ctx, who, twinlatch.NewSecret(password), home)
+		_, err := ann.ConfirmPassword(ctx, who.Enrolling(), twinlatch.NewSecret(password), home)
 		refused(t, err, twinlatch.ErrNotFresh)
-		_, err = ann.ConfirmFirstStep(ctx, who, home)
+		_, err = ann.ConfirmFirstStep(ctx, who.Enrolling(), home)
 		refused(t, err, twinlatch.ErrNotFresh)
 	}, "sessions", "events", "accounts")
 	refused(t, ann.MayChange(ann.passed()), twinlatch.ErrNotFresh)

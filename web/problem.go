@@ -38,6 +38,8 @@ var problems = [...]struct {
 	{twinlatch.ErrNotFresh, http.StatusUnauthorized, "verify-again"},
 	{twinlatch.ErrRecovered, http.StatusForbidden, "recovered"},
 	{twinlatch.ErrTwoStepOff, http.StatusConflict, "two-step-off"},
+	{twinlatch.ErrUnconfirmed, http.StatusForbidden, "unconfirmed"},
+	{twinlatch.ErrForbidden, http.StatusForbidden, "forbidden"},
 	{twinlatch.ErrUnknownAddress, http.StatusForbidden, "unknown-address"},
 	{twinlatch.ErrDisabled, http.StatusForbidden, "account-disabled"},
 	{twinlatch.ErrNoRoute, http.StatusServiceUnavailable, "cannot-send"},
