@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -552,26 +551,4 @@ func TestBacklog(t *testing.T) {
 		w.ok(err)
 		equal(t, "backlog", stuck, twinlatch.Backlog{Failed: 1})
 	}, func(c *twinlatch.Config) { mailed(&postman{name: "post"})(c) })
-}
-
-// Two administrators who disable each other at the same moment: one was first.
-func TestTwoAdministratorsDisableEachOther(t *testing.T) {
-	onBoth(t, func(t *testing.T, w *world) {
-		eve, bob := w.administrator("eve@example.com"), w.administrator("bob@example.com")
-		rounds := 30
-		for range rounds {
-			for _, b := range []*browser{eve, bob} {
-				w.ok(w.Enable(ctx, command, b.account.ID, home))
-				b.token = b.signInFully(home).token
-			}
-			by := []twinlatch.Administrator{eve.as("because"), bob.as("because")}
-			targets := []twinlatch.AccountID{bob.account.ID, eve.account.ID}
-			results := together(2, func(i int) error { return w.Disable(ctx, by[i], targets[i], home) })
-			if (results[0] == nil) == (results[1] == nil) {
-				t.Fatalf("no order of them explains %v", results)
-			}
-			loser := results[slices.IndexFunc(results, func(err error) bool { return err != nil })]
-			refused(t, loser, twinlatch.ErrNoSession)
-		}
-	})
 }
