@@ -1,6 +1,7 @@
 package pages
 
 import (
+	"cmp"
 	"net/http"
 	"net/url"
 
@@ -45,11 +46,10 @@ func link(path, returnTo string) string {
 
 // onward goes where the request said, or to Security.
 func (p *Pages) onward(w http.ResponseWriter, r *http.Request) error {
-	if to := returnTo(r); to != "" {
-		return p.redirect(w, r, to)
-	}
-	return p.redirect(w, r, security)
+	return p.redirect(w, r, orSecurity(returnTo(r)))
 }
+
+func orSecurity(to string) string { return cmp.Or(to, security) }
 
 // origin is the page to come back to after a step that had to be put in
 // between: the page itself or, for a post, the page that offers it. Nothing
@@ -62,6 +62,8 @@ func origin(r *http.Request, route route) string {
 		return web.ReturnTo(r.URL.RequestURI())
 	case route.formless:
 		return security
+	case route.returns:
+		return web.ReturnTo(link(r.URL.EscapedPath(), returnTo(r)))
 	}
 	return web.ReturnTo(r.URL.EscapedPath())
 }

@@ -16,6 +16,7 @@ type route struct {
 	known        func(http.ResponseWriter, *http.Request, twinlatch.Known) error  // after the first step
 	passed       func(http.ResponseWriter, *http.Request, twinlatch.Passed) error // after both
 	formless     bool                                                             // the change has no page of its own; one goes on from Security
+	returns      bool                                                             // the page of the change knows where one goes on from it
 	wordless     bool                                                             // the answer is the same in every language
 }
 
@@ -69,7 +70,7 @@ func (p *Pages) routes() []route {
 		passed("GET", security+"/confirm/{challenge}", p.enrollForm),
 		passed("POST", security+"/confirm/{challenge}", p.enroll),
 		passed("GET", security+"/factors/{factor}/remove", p.removeForm),
-		passed("POST", security+"/factors/{factor}/remove", p.remove),
+		{method: "POST", path: security + "/factors/{factor}/remove", passed: p.remove, returns: true},
 		button(security+"/factors/{factor}/rename", p.rename),
 		button(security+"/factors/{factor}/prefer", p.prefer),
 		passed("GET", passwordPath, p.passwordForm),
