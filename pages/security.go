@@ -46,6 +46,7 @@ type factorRow struct {
 	UsedToday     bool
 	AskedFirst    bool
 	MayBeFirst    bool // there are others
+	Removable     bool
 	Rename        field
 	MethodName    string
 	RenameUnfolds bool
@@ -90,9 +91,9 @@ func (p *Pages) renderSecurity(w http.ResponseWriter, r *http.Request, who twinl
 	}
 	account := who.Account()
 	data := securityPage{
-		TwoStep: len(factors) > 0, Recovered: len(factors) > 0 && who.Session().Recovered, OneFactor: len(factors) == 1,
+		TwoStep: len(factors) > 0, Recovered: p.recovered(who), OneFactor: len(factors) == 1 && !p.recovered(who),
 		Period:  p.span(p.service.Policy().CodeEvery),
-		Methods: p.methodRows(account, factors), Backup: codes,
+		Methods: p.methodRows(who, factors), Backup: codes,
 		Events: p.eventRows(events),
 	}
 	data.Sessions = p.sessionRows(sessions, who.Session().ID, data.TwoStep)
@@ -121,8 +122,15 @@ func (d *securityPage) unfold(id twinlatch.FactorID, name, text string) {
 	}
 }
 
-func (p *Pages) methodRows(a twinlatch.Account, factors []twinlatch.Factor) []methodRow {
-	first := a.Preferred
+// recovered says whether a backup code is all that somebody has proved. Then they
+// may add a method, and until they did Security offers nothing that would be
+// refused.
+func (p *Pages) recovered(who twinlatch.Passed) bool {
+	return errors.Is(p.service.MayChange(who), twinlatch.ErrRecovered)
+}
+
+func (p *Pages) methodRows(who twinlatch.Passed, factors []twinlatch.Factor) []methodRow {
+	first, recovered := who.Account().Preferred, p.recovered(who)
 	if first == "" && len(factors) > 0 {
 		first = factors[0].ID
 	}
@@ -138,7 +146,7 @@ func (p *Pages) methodRows(a twinlatch.Account, factors []twinlatch.Factor) []me
 			row.Factors = append(row.Factors, factorRow{
 				ID: f.ID, Name: f.Name, Shown: f.Shown, MethodName: d.Name, AddedAt: f.CreatedAt, LastUsed: f.LastUsedAt,
 				UsedToday:  f.LastUsedAt.Format(time.DateOnly) == now.Format(time.DateOnly),
-				AskedFirst: f.ID == first, MayBeFirst: f.ID != first,
+				AskedFirst: f.ID == first, MayBeFirst: f.ID != first && !recovered, Removable: !recovered,
 				Rename: field{
 					ID: "name-" + string(f.ID), Name: "name", Type: "text", Label: p.say("sec.rename.label"),
 					Autocomplete: "off", Value: f.Name,
