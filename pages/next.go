@@ -51,6 +51,15 @@ func (p *Pages) onward(w http.ResponseWriter, r *http.Request) error {
 
 func orSecurity(to string) string { return cmp.Or(to, security) }
 
+// afterAdding is where one goes on from adding a method, done or not: the guide
+// for somebody who came by a backup code, else Security.
+func (p *Pages) afterAdding(who twinlatch.Passed) string {
+	if p.recovered(who) {
+		return lostPath
+	}
+	return security
+}
+
 // origin is the page to come back to after a step that had to be put in
 // between: the page itself or, for a post, the page that offers it. Nothing
 // that was posted is done by coming back.

@@ -65,6 +65,7 @@ func (p *Pages) routes() []route {
 		passed("GET", "/confirm", p.confirmPasswordForm),
 		passed("POST", "/confirm", p.confirmPassword),
 		passed("GET", security, p.security),
+		passed("GET", lostPath, p.lost),
 		passed("GET", security+"/add/{kind}", p.addForm),
 		passed("POST", security+"/add/{kind}", p.add),
 		passed("GET", security+"/confirm/{challenge}", p.enrollForm),

@@ -75,6 +75,7 @@ POST /recover               want  | in   in   in    in    in   | 422   422  422 
 GET  /confirm               want  | in   in   in    in    in   | ver   ver  ver   ver  | ver  ver  ver  200  200
 POST /confirm               want  | in   in   in    in    in   | ver   ver  ver   ver  | ver  ver  ver  want want
 GET  S                      self  | in   in   in    in    in   | ver   ver  ver   ver  | 200  200  200  200  200
+GET  S/lost                 self  | in   in   in    in    in   | ver   ver  ver   ver  | 200  200  200  sec  sec
 GET  S/add/totp             self  | in   in   in    in    in   | ver   ver  ver   ver  | 200  200  200  200  200
 GET  S/add/text             self  | in   in   in    in    in   | ver   ver  ver   ver  | 200  200  200  200  200
 POST S/add/totp             offer | in   in   in    in    in   | ver   ver  ver   ver  | app  app  ver  app  conf

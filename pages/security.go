@@ -47,6 +47,8 @@ type factorRow struct {
 	AskedFirst    bool
 	MayBeFirst    bool // there are others
 	Removable     bool
+	JustAdded     bool // by the last proof of the session
+	InUse         bool // it gave the last proof of the session
 	Rename        field
 	MethodName    string
 	RenameUnfolds bool
