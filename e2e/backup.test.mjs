@@ -89,7 +89,8 @@ journey("get, keep and use backup codes", async (p) => {
 	p.page = now;
 	await p.go(security);
 	await p.unfold();
-	await p.enable("Add authenticator app");
+	await p.enable("Add authenticator app", `${security}/lost`);
+	await p.go(security);
 	await p.doesNotSee("You signed in with a backup code.");
 	await p.unfold();
 	await p.follow("Remove Authenticator app");

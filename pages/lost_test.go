@@ -177,3 +177,24 @@ func TestTheGuideWithoutABackupCode(t *testing.T) {
 	ana.post(security + "/turn-off").goes(security)
 	ana.get(lostPath).goes(security)
 }
+
+// Without a code, too, there is a way on, and it says what then happens.
+func TestWithoutBackupCodesAskAnAdministrator(t *testing.T) {
+	t.Parallel()
+	mails, _ := withMail(t)
+	for name, d := range map[string]*door{"with mail": mails, "without": newDoor(t)} {
+		half := d.anaWithApp(t).half()
+		half.get("/verify/ways").is(200).hides("Backup codes").
+			says("None of these work? Ask your administrator to reset 2-step verification").offers("/help#no-codes")
+		section := half.get("/help").is(200).byID("no-codes")
+		want := "I have no backup code Ask your administrator to reset 2-step verification. They make sure that it is you. Be ready to show who you are. " +
+			"They remove all your methods and backup codes, and you are signed out everywhere. "
+		if d == mails {
+			want += "We e-mail you when it is done. "
+		}
+		want += "Sign in with your e-mail address and password, set up a method again, and get new backup codes."
+		if got := textOf(section); got != want {
+			t.Errorf("%s: %q, want %q", name, got, want)
+		}
+	}
+}
