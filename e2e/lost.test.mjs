@@ -1,5 +1,5 @@
-// Journey 9: the phone is lost. A backup code lets its owner in, and a guide leads
-// from a new app by way of removing the lost one to new codes.
+// Journey 4, the rest: the phone is lost. A backup code lets its owner in, and a
+// guide leads from a new app by way of removing the lost one to new codes.
 import assert from "node:assert/strict";
 import { journey, totp, now } from "./person.mjs";
 

@@ -95,7 +95,7 @@ func (p *Pages) renderAdd(w http.ResponseWriter, r *http.Request, who twinlatch.
 	}
 	data := addPage{
 		Title: p.say("add." + d.Name + ".title"), Sends: d.Sends, Script: d.Script,
-		Action: security + "/add/" + string(d.Kind), Cancel: p.afterAdding(who),
+		Action: security + "/add/" + string(d.Kind), Cancel: afterAdding(who),
 	}
 	status, said := http.StatusOK, wrong == nil
 	if text, ok := p.cannotSend(wrong); ok {
@@ -174,7 +174,7 @@ func (p *Pages) enroll(w http.ResponseWriter, r *http.Request, who twinlatch.Pas
 	switch {
 	case err == nil:
 		p.cookie.Write(w, token)
-		return p.redirect(w, r, p.afterAdding(who))
+		return p.redirect(w, r, afterAdding(who))
 	case errors.As(err, &bad), errors.Is(err, twinlatch.ErrWrongCode), errors.Is(err, twinlatch.ErrReplayed),
 		errors.Is(err, twinlatch.ErrUnavailable), errors.Is(err, twinlatch.ErrUnknownAddress), script && over(err):
 		if script {
@@ -205,7 +205,7 @@ func (p *Pages) renderEnroll(w http.ResponseWriter, r *http.Request, who twinlat
 	d := p.methods[challenge.Kind]
 	data := enrollPage{
 		Title: p.say("add." + d.Name + ".title"), Manual: challenge.Prompt.Manual,
-		Code: p.answer(d.AnswerFields[0], ""), Action: confirmation(challenge.ID), Cancel: p.afterAdding(who),
+		Code: p.answer(d.AnswerFields[0], ""), Action: confirmation(challenge.ID), Cancel: afterAdding(who),
 		Failed: challenge.Delivery == twinlatch.Failed, Down: challenge.Delivery == twinlatch.Queued,
 	}
 	data.Code.Texts = d.Sends

@@ -19,6 +19,16 @@ const (
 	codesStep
 )
 
+// someone has a session.
+type someone interface {
+	Account() twinlatch.Account
+	Session() twinlatch.Session
+}
+
+// recovered says whether a backup code is all that somebody has proved. They may
+// add a method, and nothing that weakens an account until they did.
+func recovered(who someone) bool { return who.Account().TwoStep && who.Session().Recovered }
+
 type lostPage struct {
 	Step    int         // what to do now
 	Time    string      // how long a backup code lets one add a method
@@ -41,18 +51,18 @@ func (p *Pages) lost(w http.ResponseWriter, r *http.Request, who twinlatch.Passe
 	if err != nil {
 		return err
 	}
+	account := who.Account()
 	data := lostPage{
 		Step: codesStep, Time: p.span(p.service.Policy().FreshFor),
-		Methods: p.methodRows(who, factors), Backup: codes, Here: lostPath,
+		Methods: p.methodRows(account, factors), Backup: codes, Here: lostPath,
 	}
 	keepInUse(data.Methods, who.Session().VerifiedAt())
 	switch {
-	case p.recovered(who):
+	case recovered(who):
 		data.Step = addStep
 	case len(factors) > 1 && r.URL.Query().Get("step") != "codes":
 		data.Step = removeStep
 	}
-	account := who.Account()
 	return p.render(w, r, view{page: "lost", title: p.say("lost.title"), who: &account, trail: p.say("lost.start"), data: data})
 }
 
@@ -63,7 +73,7 @@ func keepInUse(rows []methodRow, verified time.Time) {
 		for i := range row.Factors {
 			f := &row.Factors[i]
 			f.JustAdded, f.InUse = f.AddedAt.Equal(verified), f.LastUsed.Equal(verified)
-			f.Removable = f.Removable && !f.JustAdded && !f.InUse
+			f.Kept = f.JustAdded || f.InUse
 		}
 	}
 }

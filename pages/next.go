@@ -53,8 +53,8 @@ func orSecurity(to string) string { return cmp.Or(to, security) }
 
 // afterAdding is where one goes on from adding a method, done or not: the guide
 // for somebody who came by a backup code, else Security.
-func (p *Pages) afterAdding(who twinlatch.Passed) string {
-	if p.recovered(who) {
+func afterAdding(who someone) string {
+	if recovered(who) {
 		return lostPath
 	}
 	return security

@@ -46,7 +46,7 @@ type factorRow struct {
 	UsedToday     bool
 	AskedFirst    bool
 	MayBeFirst    bool // there are others
-	Removable     bool
+	Kept          bool // not offered for removal
 	JustAdded     bool // by the last proof of the session
 	InUse         bool // it gave the last proof of the session
 	Rename        field
@@ -93,13 +93,16 @@ func (p *Pages) renderSecurity(w http.ResponseWriter, r *http.Request, who twinl
 	}
 	account := who.Account()
 	data := securityPage{
-		TwoStep: len(factors) > 0, Recovered: p.recovered(who), OneFactor: len(factors) == 1 && !p.recovered(who),
+		TwoStep: len(factors) > 0, Recovered: recovered(who), OneFactor: len(factors) == 1 && !recovered(who),
 		Period:  p.span(p.service.Policy().CodeEvery),
-		Methods: p.methodRows(who, factors), Backup: codes,
+		Methods: p.methodRows(account, factors), Backup: codes,
 		Events: p.eventRows(events),
 	}
 	data.Sessions = p.sessionRows(sessions, who.Session().ID, data.TwoStep)
 	data.Others = len(data.Sessions) > 1
+	if data.Recovered {
+		keepAll(data.Methods)
+	}
 	status := http.StatusOK
 	if wrong != nil {
 		text, ok := p.fieldError(wrong, "name")
@@ -124,15 +127,17 @@ func (d *securityPage) unfold(id twinlatch.FactorID, name, text string) {
 	}
 }
 
-// recovered says whether a backup code is all that somebody has proved. Then they
-// may add a method, and until they did Security offers nothing that would be
-// refused.
-func (p *Pages) recovered(who twinlatch.Passed) bool {
-	return errors.Is(p.service.MayChange(who), twinlatch.ErrRecovered)
+// keepAll takes from the rows what would be refused after a backup code.
+func keepAll(rows []methodRow) {
+	for _, row := range rows {
+		for i := range row.Factors {
+			row.Factors[i].MayBeFirst, row.Factors[i].Kept = false, true
+		}
+	}
 }
 
-func (p *Pages) methodRows(who twinlatch.Passed, factors []twinlatch.Factor) []methodRow {
-	first, recovered := who.Account().Preferred, p.recovered(who)
+func (p *Pages) methodRows(a twinlatch.Account, factors []twinlatch.Factor) []methodRow {
+	first := a.Preferred
 	if first == "" && len(factors) > 0 {
 		first = factors[0].ID
 	}
@@ -148,7 +153,7 @@ func (p *Pages) methodRows(who twinlatch.Passed, factors []twinlatch.Factor) []m
 			row.Factors = append(row.Factors, factorRow{
 				ID: f.ID, Name: f.Name, Shown: f.Shown, MethodName: d.Name, AddedAt: f.CreatedAt, LastUsed: f.LastUsedAt,
 				UsedToday:  f.LastUsedAt.Format(time.DateOnly) == now.Format(time.DateOnly),
-				AskedFirst: f.ID == first, MayBeFirst: f.ID != first && !recovered, Removable: !recovered,
+				AskedFirst: f.ID == first, MayBeFirst: f.ID != first,
 				Rename: field{
 					ID: "name-" + string(f.ID), Name: "name", Type: "text", Label: p.say("sec.rename.label"),
 					Autocomplete: "off", Value: f.Name,
