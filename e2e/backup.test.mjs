@@ -43,6 +43,11 @@ journey("get, keep and use backup codes", async (p) => {
 	for (const code of codes) await p.doesNotSee(code);
 	await p.look("security-codes");
 
+	await p.unfold();
+	const remove = await p.link("Remove Authenticator app").getAttribute("href");
+	const old = p.page; // a tab that stays as it is
+	await p.open();
+	await p.go(security);
 	await p.press("Sign out");
 	await p.go("/sign-in?return_to=%2Fhelp");
 	await p.giveIn();
@@ -66,18 +71,26 @@ journey("get, keep and use backup codes", async (p) => {
 	await p.sees("9 of 10 left", "Backup code used, 9 left", "You signed in with a backup code. Add a new method first, then remove the one you lost.");
 	await p.look("security-recovered");
 
-	// With a code one may add and not remove.
+	// With a code one may add and not remove. Nothing else is offered, and what an
+	// old tab or an address still offers is refused.
+	await p.unfold();
+	for (const name of ["Remove Authenticator app", "Turn off 2-step verification", "Change password"]) assert.equal(await p.link(name).count(), 0, name);
+	assert.equal(await p.button("Get new codes").count(), 0);
+	await p.sees("You can get new codes once you have added a new method.");
+	const now = p.page;
 	for (const change of [
-		async () => { await p.unfold(); await p.follow("Remove Authenticator app"); await p.press("Remove", 403); },
-		async () => { await p.follow("Turn off 2-step verification"); await p.press("Turn off", 403); },
-		() => p.press("Get new codes", 403),
+		async () => { await p.go(remove); await p.press("Remove", 403); },
+		async () => { await p.go(`${security}/turn-off`); await p.press("Turn off", 403); },
+		async () => { p.page = old; await p.press("Get new codes", 403); },
 	]) {
 		await change();
 		await p.sees("A backup code is not enough for this. Add a new method first.");
-		await p.go(security);
 	}
+	p.page = now;
+	await p.go(security);
 	await p.unfold();
-	await p.enable("Add authenticator app");
+	await p.enable("Add authenticator app", `${security}/lost`);
+	await p.go(security);
 	await p.doesNotSee("You signed in with a backup code.");
 	await p.unfold();
 	await p.follow("Remove Authenticator app");

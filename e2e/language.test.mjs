@@ -136,6 +136,7 @@ journey("from right to left", async (p) => {
 	await fill("code", await p.code());
 	await press(`${security}/confirm/`);
 	await press(`${security}/backup-codes`);
+	const [backup] = await p.page.locator("#codes li").allInnerTexts();
 	await look("backupcodes");
 	await p.go(security);
 	await look("security-on");
@@ -165,6 +166,11 @@ journey("from right to left", async (p) => {
 	await look("ways");
 	await open("/recover");
 	await look("recover");
+	await fill("code", backup);
+	await press("/recover");
+	await look("security-lost");
+	await open(`${security}/lost`);
+	await look("lost-add");
 	await p.go("/help");
 	await look("help");
 	await p.go("/nothing", 404);

@@ -155,15 +155,16 @@ export class Person {
 		await this.press("Confirm", status);
 	}
 
-	// enable sets an authenticator app up, the first or another one, from Security.
-	async enable(button = "Enable Authenticator app") {
+	// enable sets an authenticator app up, the first or another one, from Security or
+	// the guide.
+	async enable(button = "Enable Authenticator app", to = "/settings/user/security") {
 		const shown = this.button(button);
 		if (!(await shown.isVisible())) await this.unfold();
 		await this.press(button);
 		this.key = await this.setupKey();
 		this.keys.push(this.key);
 		await this.confirm();
-		this.isAt("/settings/user/security");
+		this.isAt(to);
 	}
 
 	async setupKey() { return (await this.page.locator("#key").innerText()).replace(/\s/g, ""); }

@@ -19,6 +19,7 @@ type addPage struct {
 	Sends  bool
 	Note   string
 	Action string
+	Cancel string
 }
 
 func (p *Pages) methodIn(r *http.Request) (twinlatch.Description, error) {
@@ -92,7 +93,10 @@ func (p *Pages) renderAdd(w http.ResponseWriter, r *http.Request, who twinlatch.
 	if err != nil {
 		return err
 	}
-	data := addPage{Title: p.say("add." + d.Name + ".title"), Sends: d.Sends, Script: d.Script, Action: security + "/add/" + string(d.Kind)}
+	data := addPage{
+		Title: p.say("add." + d.Name + ".title"), Sends: d.Sends, Script: d.Script,
+		Action: security + "/add/" + string(d.Kind), Cancel: afterAdding(who),
+	}
 	status, said := http.StatusOK, wrong == nil
 	if text, ok := p.cannotSend(wrong); ok {
 		problem := web.ProblemOf(wrong, p.service.Now())
@@ -170,7 +174,7 @@ func (p *Pages) enroll(w http.ResponseWriter, r *http.Request, who twinlatch.Enr
 	switch {
 	case err == nil:
 		p.cookie.Write(w, token)
-		return p.redirect(w, r, security)
+		return p.redirect(w, r, afterAdding(who))
 	case errors.As(err, &bad), errors.Is(err, twinlatch.ErrWrongCode), errors.Is(err, twinlatch.ErrReplayed),
 		errors.Is(err, twinlatch.ErrUnavailable), errors.Is(err, twinlatch.ErrUnknownAddress), script && over(err):
 		if script {
@@ -201,7 +205,7 @@ func (p *Pages) renderEnroll(w http.ResponseWriter, r *http.Request, who twinlat
 	d := p.methods[challenge.Kind]
 	data := enrollPage{
 		Title: p.say("add." + d.Name + ".title"), Manual: challenge.Prompt.Manual,
-		Code: p.answer(d.AnswerFields[0], ""), Action: confirmation(challenge.ID), Cancel: security,
+		Code: p.answer(d.AnswerFields[0], ""), Action: confirmation(challenge.ID), Cancel: afterAdding(who),
 		Failed: challenge.Delivery == twinlatch.Failed, Down: challenge.Delivery == twinlatch.Queued,
 	}
 	data.Code.Texts = d.Sends
@@ -214,7 +218,7 @@ func (p *Pages) renderEnroll(w http.ResponseWriter, r *http.Request, who twinlat
 		data.Name.Focus, data.Code.Focus = d.Script, !d.Script
 	}
 	if d.Script {
-		data.Script, data.Instead = p.registration(challenge, data.Name), p.instead()
+		data.Script, data.Instead = p.registration(challenge, data.Name, data.Cancel), p.instead()
 	}
 	if d.Sends {
 		data.Code.Focus, data.Change = true, security+"/add/"+string(d.Kind)

@@ -13,6 +13,7 @@ type removePage struct {
 	Last   bool
 	Left   []string
 	Action string
+	Cancel string
 }
 
 // removeForm is "Remove …?". Nothing is asked here: the post asks for a fresh
@@ -22,7 +23,7 @@ func (p *Pages) removeForm(w http.ResponseWriter, r *http.Request, who twinlatch
 	if err != nil {
 		return err
 	}
-	data := removePage{Last: len(factors) == 1, Action: r.URL.EscapedPath()}
+	data := removePage{Last: len(factors) == 1, Action: link(r.URL.EscapedPath(), returnTo(r)), Cancel: orSecurity(returnTo(r))}
 	kinds := map[twinlatch.Kind]bool{}
 	for _, f := range factors {
 		switch {
@@ -48,7 +49,7 @@ func (p *Pages) remove(w http.ResponseWriter, r *http.Request, who twinlatch.Pas
 	if err := p.service.RemoveFactor(r.Context(), who, twinlatch.FactorID(r.PathValue("factor")), p.client(r)); err != nil {
 		return err
 	}
-	return p.redirect(w, r, security)
+	return p.onward(w, r)
 }
 
 type turnOffPage struct {

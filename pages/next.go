@@ -1,6 +1,7 @@
 package pages
 
 import (
+	"cmp"
 	"net/http"
 	"net/url"
 
@@ -47,10 +48,18 @@ func link(path, returnTo string) string {
 
 // onward goes where the request said, or to Security.
 func (p *Pages) onward(w http.ResponseWriter, r *http.Request) error {
-	if to := returnTo(r); to != "" {
-		return p.redirect(w, r, to)
+	return p.redirect(w, r, orSecurity(returnTo(r)))
+}
+
+func orSecurity(to string) string { return cmp.Or(to, security) }
+
+// afterAdding is where one goes on from adding a method, done or not: the guide
+// for somebody who came by a backup code, else Security.
+func afterAdding(who someone) string {
+	if recovered(who) {
+		return lostPath
 	}
-	return p.redirect(w, r, security)
+	return security
 }
 
 // origin is the page to come back to after a step that had to be put in
@@ -64,6 +73,8 @@ func origin(r *http.Request, route route) string {
 		return web.ReturnTo(r.URL.RequestURI())
 	case route.formless:
 		return security
+	case route.returns:
+		return web.ReturnTo(link(r.URL.EscapedPath(), returnTo(r)))
 	}
 	return web.ReturnTo(r.URL.EscapedPath())
 }

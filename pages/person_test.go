@@ -57,10 +57,16 @@ func (p *person) begin() *page {
 // enroll adds an authenticator app.
 func (p *person) enroll() twinlatchtest.App {
 	p.t.Helper()
+	return p.enrollTo(security)
+}
+
+// enrollTo adds an authenticator app and goes on there.
+func (p *person) enrollTo(to string) twinlatchtest.App {
+	p.t.Helper()
 	setup := p.begin()
 	app := twinlatchtest.Scan(p.t, setup.link("otpauth:"))
 	p.wait(30 * time.Second) // a second app confirms with a code of its own time
-	p.post(setup.link(security+"/confirm/"), "code", app.Code(p.now())).goes(security)
+	p.post(setup.link(security+"/confirm/"), "code", app.Code(p.now())).goes(to)
 	return app
 }
 

@@ -86,10 +86,40 @@ func TestRecoveredMayAddAndNothingMore(t *testing.T) {
 	}
 	ana.get(security).is(200).says("2-step verification is on", "9 of 10 left")
 
-	ana.app = ana.enroll() // by its own code, that method lifts the mark
+	ana.app = ana.enrollTo(lostPath) // by its own code, that method lifts the mark
 	ana.get(security).is(200).hides("You signed in with a backup code.")
 	ana.post(security + "/factors/" + factor + "/remove").goes(security)
 	ana.get(security).is(200).says("2-step verification is on", "9 of 10 left")
+}
+
+// Until then Security says what comes later, and offers only what is not refused.
+func TestRecoveredIsOfferedWhatWorks(t *testing.T) {
+	t.Parallel()
+	ana := newDoor(t).anaWithApp(t)
+	ana.enroll()
+	codes := ana.backupCodes()
+	later := []string{
+		"You can remove methods and turn off 2-step verification once you have added a new one.",
+		"You can get new codes once you have added a new method.", "You can change your password once you have added a new method.",
+	}
+	weakening := []string{"Turn off 2-step verification", "Remove Authenticator app", "Ask this first", "Get new codes", "Change password"}
+	ana.get(security).says(weakening...).hides(later...)
+
+	ana.browser = ana.elsewhere().browser
+	ana.signIn()
+	ana.post("/recover", "code", codes[0]).goes(security)
+	p := ana.get(security).is(200).says(later...).hides(weakening...).
+		says("remove the one you lost. Backup codes · 9 of 10 left") // in one note
+	for _, to := range p.links() {
+		if to != "/" && !strings.HasPrefix(to, "#") {
+			ana.get(to).is(200)
+		}
+	}
+	for _, to := range p.forms() {
+		if to != "/sign-out" {
+			ana.post(to, "name", "Phone", "language", "en").is(303)
+		}
+	}
 }
 
 // A later proof by the method lifts the mark as well.

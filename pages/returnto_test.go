@@ -41,13 +41,14 @@ func TestHostileReturnTo(t *testing.T) {
 	d := newDoor(t)
 	ana := d.anaWithApp(t)
 	off := d.person(t, "bo@example.com")
+	remove := ana.get(security).link(security + "/factors/")
 	for _, to := range hostile(t) {
 		query := "?return_to=" + url.QueryEscape(to)
 		guest, half := d.browser(t), ana.elsewhere()
 		half.signIn().goes("/verify")
 		for _, p := range []*page{
 			guest.get("/sign-in" + query).is(200), guest.get("/sign-up" + query).is(200),
-			half.get("/verify" + query).is(200), half.get("/verify/ways" + query).is(200), half.get("/recover" + query).is(200), off.get("/confirm" + query).is(200),
+			half.get("/verify" + query).is(200), half.get("/verify/ways" + query).is(200), half.get("/recover" + query).is(200), off.get("/confirm" + query).is(200), ana.get(remove + query).is(200),
 			guest.post("/sign-in"+query, "email", "x", "password", "y").is(422), half.post("/verify" + query).is(422), off.post("/confirm" + query).is(422),
 		} {
 			for _, address := range append(p.links(), p.forms()...) {

@@ -17,6 +17,7 @@ type route struct {
 	enrolling    func(http.ResponseWriter, *http.Request, twinlatch.Enrolling) error // after both, or who has to enroll a factor first
 	passed       func(http.ResponseWriter, *http.Request, twinlatch.Passed) error    // after both
 	formless     bool                                                                // the change has no page of its own; one goes on from Security
+	returns      bool                                                                // the page of the change knows where one goes on from it
 	wordless     bool                                                                // the answer is the same in every language
 }
 
@@ -70,12 +71,13 @@ func (p *Pages) routes() []route {
 		enrolling("GET", "/confirm", p.confirmPasswordForm),
 		enrolling("POST", "/confirm", p.confirmPassword),
 		passed("GET", security, p.security),
+		passed("GET", lostPath, p.lost),
 		enrolling("GET", security+"/add/{kind}", p.addForm),
 		enrolling("POST", security+"/add/{kind}", p.add),
 		enrolling("GET", security+"/confirm/{challenge}", p.enrollForm),
 		enrolling("POST", security+"/confirm/{challenge}", p.enroll),
 		passed("GET", security+"/factors/{factor}/remove", p.removeForm),
-		passed("POST", security+"/factors/{factor}/remove", p.remove),
+		{method: "POST", path: security + "/factors/{factor}/remove", passed: p.remove, returns: true},
 		button(security+"/factors/{factor}/rename", p.rename),
 		button(security+"/factors/{factor}/prefer", p.prefer),
 		passed("GET", passwordPath, p.passwordForm),

@@ -75,6 +75,7 @@ POST /recover               want  | in   in   in    in    in   | 422   422  422 
 GET  /confirm               want  | in   in   in    in    in   | ver   ver  ver   ver  | ver  ver  ver  200  200
 POST /confirm               want  | in   in   in    in    in   | ver   ver  ver   ver  | ver  ver  ver  want want
 GET  S                      self  | in   in   in    in    in   | ver   ver  ver   ver  | 200  200  200  200  200
+GET  S/lost                 self  | in   in   in    in    in   | ver   ver  ver   ver  | 200  200  200  sec  sec
 GET  S/add/totp             self  | in   in   in    in    in   | ver   ver  ver   ver  | 200  200  200  200  200
 GET  S/add/text             self  | in   in   in    in    in   | ver   ver  ver   ver  | 200  200  200  200  200
 POST S/add/totp             offer | in   in   in    in    in   | ver   ver  ver   ver  | app  app  ver  app  conf
@@ -82,7 +83,7 @@ POST S/add/text             offer | in   in   in    in    in   | ver   ver  ver 
 GET  S/confirm/C            self  | in   in   in    in    in   | ver   ver  ver   ver  | 200  200  200  200  200
 POST S/confirm/C            offer | in   in   in    in    in   | ver   ver  ver   ver  | 422  422  ver  422  conf
 GET  S/factors/F/remove     self  | in   in   in    in    in   | ver   ver  ver   ver  | 200  200  200  404  404
-POST S/factors/F/remove     offer | in   in   in    in    in   | ver   ver  ver   ver  | 403  sec  ver  404  conf
+POST S/factors/F/remove     self  | in   in   in    in    in   | ver   ver  ver   ver  | 403  want ver  404  conf
 POST S/factors/F/rename     sec   | in   in   in    in    in   | ver   ver  ver   ver  | sec  sec  sec  404  404
 POST S/factors/F/prefer     sec   | in   in   in    in    in   | ver   ver  ver   ver  | 403  sec  ver  404  conf
 GET  S/password             self  | in   in   in    in    in   | ver   ver  ver   ver  | 403  200  ver  200  conf

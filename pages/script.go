@@ -22,9 +22,9 @@ type scriptForm struct {
 }
 
 // registration is the form that adds a factor.
-func (p *Pages) registration(ch twinlatch.Challenge, name *field) *scriptForm {
+func (p *Pages) registration(ch twinlatch.Challenge, name *field, cancel string) *scriptForm {
 	return &scriptForm{
-		Ceremony: "create", Options: string(ch.Prompt.Options), Action: confirmation(ch.ID), Cancel: security,
+		Ceremony: "create", Options: string(ch.Prompt.Options), Action: confirmation(ch.ID), Cancel: cancel,
 		Kind: ch.Kind, Name: name,
 	}
 }

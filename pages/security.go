@@ -48,6 +48,9 @@ type factorRow struct {
 	UsedToday     bool
 	AskedFirst    bool
 	MayBeFirst    bool // there are others
+	Kept          bool // not offered for removal
+	JustAdded     bool // by the last proof of the session
+	InUse         bool // it gave the last proof of the session
 	Rename        field
 	MethodName    string
 	RenameUnfolds bool
@@ -92,7 +95,7 @@ func (p *Pages) renderSecurity(w http.ResponseWriter, r *http.Request, who twinl
 	}
 	account := who.Account()
 	data := securityPage{
-		TwoStep: len(factors) > 0, Recovered: len(factors) > 0 && who.Session().Recovered, OneFactor: len(factors) == 1,
+		TwoStep: len(factors) > 0, Recovered: recovered(who), OneFactor: len(factors) == 1 && !recovered(who),
 		Unconfirmed: p.unconfirmed(account), RequiredFrom: account.EnrollFrom,
 		Period:  p.span(p.service.Policy().CodeEvery),
 		Methods: p.methodRows(account, factors), Backup: codes,
@@ -100,6 +103,9 @@ func (p *Pages) renderSecurity(w http.ResponseWriter, r *http.Request, who twinl
 	}
 	data.Sessions = p.sessionRows(sessions, who.Session().ID, data.TwoStep)
 	data.Others = len(data.Sessions) > 1
+	if data.Recovered {
+		keepAll(data.Methods)
+	}
 	status := http.StatusOK
 	if wrong != nil {
 		text, ok := p.fieldError(wrong, "name")
@@ -120,6 +126,15 @@ func (d *securityPage) unfold(id twinlatch.FactorID, name, text string) {
 				f.Rename.Value, f.Rename.Error, f.Rename.Focus = name, text, true
 				f.RenameUnfolds, d.Methods[i].Open = true, true
 			}
+		}
+	}
+}
+
+// keepAll takes from the rows what would be refused after a backup code.
+func keepAll(rows []methodRow) {
+	for _, row := range rows {
+		for i := range row.Factors {
+			row.Factors[i].MayBeFirst, row.Factors[i].Kept = false, true
 		}
 	}
 }

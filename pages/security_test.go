@@ -118,6 +118,24 @@ func TestRemove(t *testing.T) {
 	third.post("/recover", "code", codes[0]).goes(security)
 }
 
+// Who came from another page than Security goes back there, also by way of a
+// fresh proof.
+func TestRemoveComesBack(t *testing.T) {
+	t.Parallel()
+	ana := newDoor(t).anaWithApp(t)
+	ana.enroll()
+	ana.enroll()
+	ids := factorIDs(ana.get(security))
+	remove := security + "/factors/" + ids[1] + "/remove"
+	asked := remove + "?return_to=%2Fhelp"
+	ana.get(asked).is(200).offers(asked, "/help")
+	ana.outOfDate()
+	p := ana.post(asked).goes("/verify?return_to=" + url.QueryEscape(asked))
+	ana.post(p.location, "code", ana.code()).goes(asked)
+	ana.post(asked).goes("/help")
+	ana.post(security + "/factors/" + ids[2] + "/remove?return_to=%2F%2Fevil.example").goes(security)
+}
+
 func TestTurnOff(t *testing.T) {
 	t.Parallel()
 	ana := newDoor(t).anaWithApp(t)

@@ -82,6 +82,7 @@ func showEveryTemplate(t *testing.T, language string) {
 		"add":         func(t *testing.T) *page { return somebody(t, d).get(security + "/add/totp").is(200) },
 		"enroll":      func(t *testing.T) *page { return somebody(t, d).begin() },
 		"password":    func(t *testing.T) *page { return somebody(t, d).get(passwordPath).is(200) },
+		"lost":        func(t *testing.T) *page { return somebody(t, d).get(lostPath).is(200) },
 		"confirm":     func(t *testing.T) *page { return d.person(t, "confirm@example.com").get("/confirm").is(200) },
 		"remove": func(t *testing.T) *page {
 			p := somebody(t, d)
