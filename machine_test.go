@@ -46,6 +46,7 @@ type machine struct {
 	model *model
 	all   []*driven
 	codes int // sets of backup codes that may be made: they cost time
+	group string
 }
 
 // driven is a session on both sides.
@@ -60,6 +61,9 @@ type driven struct {
 	kept    twinlatch.Passed // from a request that was let in
 	keptAt  int              // the level of its token
 	keptIP  netip.Addr
+	adding  twinlatch.Enrolling // from a request that was let in at least to add an app
+	addAt   int
+	addIP   netip.Addr
 }
 
 var addresses = []twinlatch.Client{
@@ -75,7 +79,11 @@ func newMachine(t *rapid.T, w *world, run int) *machine {
 		f := &figure{tries: map[string]tally{}, homes: map[netip.Prefix]time.Time{}, events: []twinlatch.EventType{twinlatch.EventAccountCreated}}
 		m.model.people = append(m.model.people, f)
 		m.start(f, a, home)
+		if name == "ann" {
+			m.member(f, a, run)
+		}
 	}
+	m.group = fmt.Sprintf("group-%d", run)
 	if rapid.IntRange(0, 3).Draw(t, "with backup codes") == 3 {
 		m.codes = 2
 	}
@@ -116,6 +124,7 @@ func (m *machine) run() {
 		{"end others", 1, m.endOthers},
 		{"sign out", 1, m.signOut},
 		{"confirm the password", 1, m.confirmPassword},
+		{"administer", 2, m.administer},
 		{"move", 2, func(d *driven) { d.from = rapid.SampledFrom(addresses).Draw(m.T, "to") }},
 		{"wait", 3, m.wait},
 		{"sweep", 1, m.sweep},
@@ -163,6 +172,10 @@ func (m *machine) start(f *figure, a twinlatch.Account, from twinlatch.Client) {
 	giveBack, ok := m.password(a, from.IP)
 	if !ok {
 		m.same("sign-in", err, twinlatch.ErrLimited)
+		return
+	}
+	if f.disabled {
+		m.same("sign-in", err, twinlatch.ErrWrongPassword)
 		return
 	}
 	giveBack()
@@ -217,6 +230,11 @@ func (m *machine) known(d *driven) (twinlatch.Known, bool) {
 		m.Fatalf("Passed is %v", ok)
 	} else if ok {
 		d.kept, d.keptAt, d.keptIP = who, d.level, d.from.IP
+	}
+	if who, ok := decision.Enrolling(); ok != (step == twinlatch.Pass || step == twinlatch.NeedFactor) {
+		m.Fatalf("Enrolling is %v", ok)
+	} else if ok {
+		d.adding, d.addAt, d.addIP = who, d.level, d.from.IP
 	}
 	who, ok := decision.Known()
 	if ok != (step != twinlatch.NeedFirstStep) {
@@ -377,6 +395,9 @@ func (m *machine) accountHolds(f *figure, id twinlatch.AccountID) {
 	by := twinlatch.OnBehalf(id, "model", "")
 	a, err := m.w.Account(ctx, id)
 	m.same("the account", err, nil)
+	if a.ResetAt.IsZero() == f.reset || a.DisabledAt.IsZero() == f.disabled {
+		m.Fatalf("reset %v, disabled %v, the model says %v and %v", a.ResetAt, a.DisabledAt, f.reset, f.disabled)
+	}
 	if a.TwoStep != f.on() {
 		m.Fatalf("two-step verification is %v, the model says %v", a.TwoStep, f.on())
 	}

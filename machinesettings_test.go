@@ -1,6 +1,7 @@
 package twinlatch_test
 
 import (
+	"fmt"
 	"iter"
 	"maps"
 	"slices"
@@ -21,11 +22,21 @@ func (m *machine) passed(d *driven, wants need) (who twinlatch.Passed, want erro
 	if rapid.IntRange(0, 3).Draw(m.T, "as of before") > 0 {
 		m.known(d)
 	}
-	return d.kept, m.model.allowed(d.f, d.seat, d.keptAt, d.keptIP, wants), d.kept.Account().ID != ""
+	ok = d.kept.Account().ID != "" && !d.f.disabled
+	return d.kept, m.model.allowed(d.f, d.seat, d.keptAt, d.keptIP, wants), ok
+}
+
+// adds is somebody who was let in at least to add an app.
+func (m *machine) adds(d *driven) (who twinlatch.Enrolling, want error, ok bool) {
+	if rapid.IntRange(0, 3).Draw(m.T, "as of before") > 0 {
+		m.known(d)
+	}
+	ok = d.adding.Account().ID != "" && !d.f.disabled
+	return d.adding, m.model.allowed(d.f, d.seat, d.addAt, d.addIP, toAdd), ok
 }
 
 func (m *machine) begin(d *driven) {
-	who, want, ok := m.passed(d, toAdd)
+	who, want, ok := m.adds(d)
 	if !ok || len(d.f.apps) >= 19 {
 		return
 	}
@@ -55,7 +66,7 @@ func (m *machine) someQuestion(d *driven) *question {
 }
 
 func (m *machine) confirm(d *driven, q *question, text string) {
-	who, want, ok := m.passed(d, toAdd)
+	who, want, ok := m.adds(d)
 	if !ok {
 		return
 	}
@@ -170,7 +181,7 @@ func (m *machine) signOut(d *driven) {
 }
 
 func (m *machine) confirmPassword(d *driven) {
-	who, _, ok := m.passed(d, toLook)
+	who, _, ok := m.adds(d)
 	if !ok {
 		return
 	}
@@ -179,16 +190,16 @@ func (m *machine) confirmPassword(d *driven) {
 	if !right {
 		text = "wrong"
 	}
-	token, err := m.w.ConfirmPassword(ctx, who.Enrolling(), twinlatch.NewSecret(text), d.from)
+	token, err := m.w.ConfirmPassword(ctx, who, twinlatch.NewSecret(text), d.from)
 	giveBack, spent := m.password(d.account, d.from.IP)
-	step, _ := m.model.decide(d.f, d.seat, d.keptIP)
+	step, _ := m.model.decide(d.f, d.seat, d.addIP)
 	var want error
 	switch {
 	case !spent:
 		want = twinlatch.ErrLimited
 	case !right:
 		want = twinlatch.ErrWrongPassword
-	case step == twinlatch.NeedFirstStep || d.keptAt != d.level:
+	case step == twinlatch.NeedFirstStep || d.addAt != d.level:
 		want = twinlatch.ErrNoSession
 	case d.f.on():
 		want = twinlatch.ErrNotFresh
@@ -202,6 +213,60 @@ func (m *machine) confirmPassword(d *driven) {
 		d.password = m.model.now
 		d.level++
 		d.f.happened(twinlatch.EventConfirmed)
+	}
+}
+
+// member puts an account into the group of this run.
+func (m *machine) member(f *figure, a twinlatch.Account, run int) {
+	by := twinlatch.ByOperator("command", "a member")
+	m.same("the group", m.w.SetGroups(ctx, by, a.ID, []string{fmt.Sprintf("group-%d", run)}, nowhere), nil)
+	f.member = true
+	f.happened(twinlatch.EventGroupsChanged)
+}
+
+// administer does what an operator may do to an account, or to all of the group.
+func (m *machine) administer(d *driven) {
+	by, f, id := twinlatch.ByOperator("command", "asked by phone"), d.f, d.account.ID
+	all := func(*seat) bool { return true }
+	switch act := rapid.SampledFrom([]string{"reset", "end", "disable", "enable", "enable", "require", "no longer"}).Draw(m.T, "act"); act {
+	case "reset":
+		var want error
+		if !f.on() {
+			want = twinlatch.ErrTwoStepOff
+		}
+		m.same("to reset", m.w.ResetTwoStep(ctx, by, id, d.from), want)
+		if want == nil {
+			f.remove(nil, slices.Clone(f.apps)...)
+			f.reset = true
+			f.happened(twinlatch.EventTwoStepReset)
+		}
+	case "end":
+		m.same("to end all", m.w.EndSessions(ctx, by, id, d.from), nil)
+		f.end(all)
+		f.happened(twinlatch.EventSessionsEnded)
+	case "disable":
+		m.same("to disable", m.w.Disable(ctx, by, id, d.from), nil)
+		if !f.disabled {
+			f.end(all)
+			f.disabled = true
+			f.happened(twinlatch.EventAccountDisabled)
+		}
+	case "enable":
+		m.same("to enable", m.w.Enable(ctx, by, id, d.from), nil)
+		if f.disabled {
+			f.disabled = false
+			f.happened(twinlatch.EventAccountEnabled)
+		}
+	case "require":
+		m.same("to require", m.w.Require(ctx, by, twinlatch.Requirement{Group: m.group, From: m.model.now}, d.from), nil)
+		m.model.required = true
+	case "no longer":
+		var want error
+		if !m.model.required {
+			want = twinlatch.ErrNotFound
+		}
+		m.same("to require no longer", m.w.NoLongerRequire(ctx, by, m.group, d.from), want)
+		m.model.required = false
 	}
 }
 

@@ -16,6 +16,8 @@ type model struct {
 	now     time.Time
 	budgets map[string]*budget // that accounts share
 	people  []*figure
+
+	required bool // that members of the group have an app
 }
 
 // budget is what a network or a login may spend in a window.
@@ -32,6 +34,10 @@ type figure struct {
 	tries  map[string]tally
 	homes  map[netip.Prefix]time.Time // networks known to the account
 	events []twinlatch.EventType
+
+	disabled bool
+	reset    bool // by an administrator, and no app since
+	member   bool // of the group that a requirement may be for
 }
 
 // seed is an enrolled app.
@@ -84,6 +90,8 @@ func (m *model) decide(f *figure, s *seat, ip netip.Addr) (twinlatch.Step, twinl
 		return twinlatch.NeedFirstStep, ""
 	case !m.now.Before(s.ends):
 		return twinlatch.NeedFirstStep, twinlatch.ReasonExpired
+	case !f.on() && (f.reset || f.member && m.required):
+		return twinlatch.NeedFactor, twinlatch.ReasonRequired
 	case !f.on():
 		return twinlatch.Pass, ""
 	case s.v4.At.IsZero() && s.v6.At.IsZero():
@@ -108,7 +116,7 @@ func (m *model) allowed(f *figure, s *seat, level int, ip netip.Addr, wants need
 	switch {
 	case step == twinlatch.NeedFirstStep, level != s.level:
 		return twinlatch.ErrNoSession
-	case step == twinlatch.NeedSecondStep:
+	case step == twinlatch.NeedSecondStep, step == twinlatch.NeedFactor && wants != toAdd:
 		return twinlatch.ErrNotFresh
 	case wants == toAlter && f.on() && s.recovered:
 		return twinlatch.ErrRecovered
@@ -328,7 +336,7 @@ func (m *model) confirm(f *figure, s *seat, ip netip.Addr, q *question, text str
 		return twinlatch.ErrWrongCode
 	}
 	f.apps = append(f.apps, &seed{app: q.app, newest: steps[len(steps)-1]})
-	s.enrolling = nil
+	s.enrolling, f.reset = nil, false
 	m.verified(f, s, ip, "totp", false)
 	f.happened(twinlatch.EventFactorAdded)
 	if len(f.apps) == 1 {
@@ -351,6 +359,9 @@ func (f *figure) remove(s *seat, apps ...*seed) {
 		return
 	}
 	f.codes, f.tries = nil, map[string]tally{}
+	if s == nil { // by an administrator
+		return
+	}
 	s.v4, s.v6, s.recovered, s.asked = twinlatch.Slot{}, twinlatch.Slot{}, false, nil
 	f.happened(twinlatch.EventTwoStepOff)
 }
