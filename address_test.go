@@ -2,6 +2,7 @@ package twinlatch_test
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -188,6 +189,24 @@ func TestSignUpIsLimitedForEachAddress(t *testing.T) {
 	refused(t, w.signUp("ann@example.com", "Eve", newPassword, cafe), twinlatch.ErrLimited)
 	w.ok(w.signUp("bob@example.com", "Bob", password, cafe))
 	w.ok(w.signUp("ann@example.com", "Ann", password, home)) // another network
+}
+
+// Strangers from all over the Internet do not fill a mailbox, and learn nothing.
+func TestMailsToOneAddressAreLimited(t *testing.T) {
+	t.Parallel()
+	post := &postman{name: "post"}
+	w := newWorld(t, mailed(post))
+	ann := w.person("ann@example.com")
+	for i := range 15 {
+		w.ok(ann.forgot(at(fmt.Sprintf("203.0.113.%d", i))))
+		w.ok(w.signUp("ann@example.com", "Eve", newPassword, at(fmt.Sprintf("198.51.100.%d", i))))
+	}
+	mails := len(w.links(post, "ann@example.com", twinlatch.EventResetAsked)) + len(w.links(post, "ann@example.com", twinlatch.EventSignUpAgain))
+	equal(t, "mails", mails, 10)
+	w.later(time.Hour)
+	w.ok(ann.forgot(home))
+	last := w.links(post, "ann@example.com", twinlatch.EventResetAsked)
+	w.ok(w.ResetPassword(ctx, last[len(last)-1], twinlatch.NewSecret(newPassword), home))
 }
 
 // A link to choose a new password came by mail as well.

@@ -41,11 +41,20 @@ const (
 
 func requestPlace(id RequestID) Place { return Place{Table: "requests", Row: string(id)} }
 
-// How often somebody may ask for a link.
+// How often somebody may ask for a link, in an hour.
 const (
-	resetsPerLogin   = 5  // in an hour, from one network
-	resetsPerNetwork = 30 // in an hour
+	resetsPerLogin   = 5 // from one network
+	resetsPerNetwork = 30
+	mailsToAddress   = 10 // that strangers have sent to one address, from anywhere
 )
+
+// mailLimit keeps strangers with many addresses of the Internet from filling one
+// mailbox. Beyond it a request is forgotten and whoever asked is told nothing: what
+// the owner may want is in the mails that they have.
+func (s *Service) mailLimit(realm, login string) Limit {
+	mac := s.cfg.Keys.MAC("mails", []byte(realm), []byte(login))
+	return Limit{Scope: "login:" + secretEncoding.EncodeToString(mac[:16]), Name: "mails", Most: mailsToAddress, Window: time.Hour}
+}
 
 // ForgotPassword sends the owner of a login a link to choose a new password. It
 // does the same, in the same time, whether or not there is such an account; the
@@ -116,6 +125,12 @@ func (s *Service) answerRequest(ctx context.Context, stored StoredRequest) error
 	c := Client{IP: r.IP, UserAgent: r.UserAgent}
 	id, err := s.find(ctx, r.Realm, r.Login)
 	if ignoreNotFound(err) != nil {
+		return err
+	}
+	if _, err := s.take(ctx, s.mailLimit(r.Realm, r.Login)); errors.Is(err, ErrLimited) {
+		s.cfg.Log.InfoContext(ctx, "request not answered: too many mails to one address", "request", stored.ID)
+		return nil
+	} else if err != nil {
 		return err
 	}
 	switch {
