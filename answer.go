@@ -94,8 +94,11 @@ func (s *Service) Answer(ctx context.Context, who Known, ans Answer, c Client) (
 		}
 		return s.record(tx, id, self, c, EventVerified, more)
 	})
+	if errors.Is(err, ErrNotFound) { // its factor was removed meanwhile
+		err = ErrExpired
+	}
 	if refused := s.refused(ctx, err, left); refused != nil { // its counter did not move
-		return Token{}, s.wrong(ctx, id, c, EventReplayed, about(open.Kind, name), "", refused)
+		return Token{}, s.replayed(ctx, id, c, describe, proof.Factor, about(open.Kind, name), refused)
 	}
 	if err != nil {
 		return Token{}, err
@@ -209,6 +212,30 @@ func (s *Service) settle(ctx context.Context, who Known, c Client, done secondSt
 		}
 		return tx.PutNetwork(network(c.IP), now)
 	})
+}
+
+// replayed writes the event of a proof whose counter did not move. People type codes
+// twice; a key that signs does not count backwards, so somebody has a copy of it.
+func (s *Service) replayed(ctx context.Context, id AccountID, c Client, d Description, f FactorID, more map[string]string, cause error) error {
+	err := s.cfg.Store.Tx(ctx, id, func(tx Tx) error {
+		if err := tx.Lock(); err != nil {
+			return err
+		}
+		if d.Script {
+			news, err := tx.Copied(f, s.now(), s.now().Add(-day))
+			if err != nil {
+				return err
+			}
+			if news {
+				more["copied"] = "new"
+			}
+		}
+		return s.record(tx, id, self, c, EventReplayed, more)
+	})
+	if err != nil {
+		s.cfg.Log.WarnContext(ctx, "replayed answer not in the trail", "account", id, "error", err)
+	}
+	return cause
 }
 
 // wrong writes the event of a wrong answer and returns cause: the answer is

@@ -207,6 +207,10 @@ func (s *Service) FinishEnroll(ctx context.Context, by Authority, c ChallengeID,
 		s.cfg.Log.ErrorContext(ctx, "method cannot judge an answer", "kind", ch.Kind, "error", err)
 		giveBack()
 	}
+	var bad *FieldError
+	if errors.As(err, &bad) {
+		giveBack()
+	}
 	if err != nil {
 		return Factor{}, Token{}, err
 	}

@@ -43,6 +43,7 @@ type Detail struct {
 //     session passed and the person gave a fresh proof,
 //   - "network": "new" when the second step was not done from there in 90 days,
 //   - "times": how many wrong answers there were since the last right one,
+//   - "copied": "new" when a key may have been copied, once a day for each,
 //   - "all": "yes" when a factor was removed by turning everything off,
 //   - "amr": how it was done, RFC 8176 values with spaces between,
 //   - "left": how many backup codes are left,

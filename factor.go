@@ -20,6 +20,7 @@ type Factor struct {
 	Counter    int64  // highest use counter seen; see Proof
 	CreatedAt  time.Time
 	LastUsedAt time.Time // zero: never
+	CopiedAt   time.Time // when somebody used a copy of it, by what its counter says; zero: never
 }
 
 // OpenFactor is a Factor with its secret opened; only a Method sees one.

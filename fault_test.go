@@ -186,6 +186,9 @@ func (t faultyTx) DeleteAll() error { return t.f.run("DeleteAll", t.tx.DeleteAll
 func (t faultyTx) Advance(id twinlatch.FactorID, counter int64, now time.Time) error {
 	return t.f.run("Advance", func() error { return t.tx.Advance(id, counter, now) })
 }
+func (t faultyTx) Copied(id twinlatch.FactorID, now, before time.Time) (bool, error) {
+	return run(t.f, "Copied", func() (bool, error) { return t.tx.Copied(id, now, before) })
+}
 func (t faultyTx) Used(id twinlatch.FactorID, now time.Time) error {
 	return t.f.run("Used", func() error { return t.tx.Used(id, now) })
 }

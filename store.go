@@ -141,7 +141,7 @@ type View interface {
 }
 
 // Tx reads and changes one account. It has two kinds of writes. Plain ones
-// write rows. Guards (Lock, Hold, UpdateAccount, Try, Spend, Consume, Resend, Sent, Advance, Used,
+// write rows. Guards (Lock, Hold, UpdateAccount, Try, Spend, Consume, Resend, Sent, Advance, Used, Copied,
 // Redeem, UpdateSession, UseBackupCode, Append) are single conditional statements: of any number of
 // concurrent callers exactly the allowed number succeed, the others get the
 // named error.
@@ -173,8 +173,13 @@ type Tx interface {
 	RenameFactor(f FactorID, name string) error             // ErrNotFound
 	DeleteFactor(f FactorID) error                          // with its challenges; ErrNotFound
 	DeleteAll() error                                       // all factors, backup codes, tries and open verifications
-	Advance(f FactorID, counter int64, now time.Time) error // guard; ErrReplayed
-	Used(f FactorID, now time.Time) error                   // guard, of a proof without a counter; ErrReplayed when the factor counts, that is, its counter is not 0
+	Advance(f FactorID, counter int64, now time.Time) error // guard; ErrReplayed; ErrNotFound: it is gone
+	// Used is Advance of a proof without a counter. Guard: ErrReplayed when the
+	// factor counts, that is, its counter is not 0.
+	Used(f FactorID, now time.Time) error
+	// Copied notes that a factor may have been copied. Guard: it is news to one caller,
+	// and again when the last time was at before or earlier.
+	Copied(f FactorID, now, before time.Time) (news bool, err error)
 
 	// InsertChallenge ends the session's other ones of the purpose that have
 	// tries left. One without tries is left alone: an answer that was counted

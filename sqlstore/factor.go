@@ -2,6 +2,7 @@ package sqlstore
 
 import (
 	"database/sql"
+	"errors"
 	"time"
 
 	"github.com/twinlatch/twinlatch"
@@ -13,11 +14,11 @@ func (v *view) Factors() ([]twinlatch.StoredFactor, error) {
 	err := v.list(func(rows *sql.Rows) error {
 		var f twinlatch.StoredFactor
 		err := rows.Scan((*string)(&f.ID), (*string)(&f.Kind), &f.Name, &f.Hint, &f.Digest, &f.Sealed.Text, &f.Sealed.Key,
-			&f.Counter, (*moment)(&f.CreatedAt), (*moment)(&f.LastUsedAt))
+			&f.Counter, (*moment)(&f.CreatedAt), (*moment)(&f.LastUsedAt), (*moment)(&f.CopiedAt))
 		all = append(all, f)
 		return err
 	}, `
-		SELECT id, kind, name, hint, digest, secret, key_id, counter, created_at, last_used_at
+		SELECT id, kind, name, hint, digest, secret, key_id, counter, created_at, last_used_at, copied_at
 		FROM factors WHERE account_id = $1 ORDER BY created_at, id`, v.id)
 	return all, err
 }
@@ -25,11 +26,11 @@ func (v *view) Factors() ([]twinlatch.StoredFactor, error) {
 // InsertFactor implements twinlatch.Tx.
 func (t *tx) InsertFactor(f twinlatch.StoredFactor) error {
 	return t.must(twinlatch.ErrExists, `
-		INSERT INTO factors (account_id, id, kind, name, hint, digest, secret, key_id, counter, created_at, last_used_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+		INSERT INTO factors (account_id, id, kind, name, hint, digest, secret, key_id, counter, created_at, last_used_at, copied_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
 		ON CONFLICT DO NOTHING`,
 		t.id, string(f.ID), string(f.Kind), f.Name, f.Hint, blob(f.Digest), blob(f.Sealed.Text), f.Sealed.Key,
-		f.Counter, millis(f.CreatedAt), maybe(f.LastUsedAt))
+		f.Counter, millis(f.CreatedAt), maybe(f.LastUsedAt), maybe(f.CopiedAt))
 }
 
 // RenameFactor implements twinlatch.Tx.
@@ -74,13 +75,35 @@ func (t *tx) DeleteAll() error {
 
 // Advance implements twinlatch.Tx.
 func (t *tx) Advance(f twinlatch.FactorID, counter int64, now time.Time) error {
-	return t.must(twinlatch.ErrReplayed, `
+	return t.counted(f, `
 		UPDATE factors SET counter = $3, last_used_at = $4
 		WHERE account_id = $1 AND id = $2 AND counter < $3`, t.id, string(f), counter, maybe(now))
 }
 
 // Used implements twinlatch.Tx.
 func (t *tx) Used(f twinlatch.FactorID, now time.Time) error {
-	return t.must(twinlatch.ErrReplayed, `
+	return t.counted(f, `
 		UPDATE factors SET last_used_at = $3 WHERE account_id = $1 AND id = $2 AND counter = 0`, t.id, string(f), maybe(now))
+}
+
+// counted runs a guard on the counter of a factor, and tells a factor that is gone
+// from one whose counter stands against it.
+func (t *tx) counted(f twinlatch.FactorID, query string, args ...any) error {
+	err := t.must(twinlatch.ErrReplayed, query, args...)
+	if !errors.Is(err, twinlatch.ErrReplayed) {
+		return err
+	}
+	var one int
+	if err := t.row([]any{&one}, `SELECT 1 FROM factors WHERE account_id = $1 AND id = $2`, t.id, string(f)); err != nil {
+		return err
+	}
+	return twinlatch.ErrReplayed
+}
+
+// Copied implements twinlatch.Tx.
+func (t *tx) Copied(f twinlatch.FactorID, now, before time.Time) (news bool, err error) {
+	n, err := t.exec(`
+		UPDATE factors SET copied_at = $3
+		WHERE account_id = $1 AND id = $2 AND (copied_at IS NULL OR copied_at <= $4)`, t.id, string(f), millis(now), millis(before))
+	return n > 0, err
 }

@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"errors"
 	"testing"
 	"time"
 
@@ -34,7 +35,7 @@ func (s *suite) factor(t *testing.T) {
 	young := twinlatch.StoredFactor{
 		Factor: twinlatch.Factor{
 			ID: "young", Kind: "webauthn", Name: "Ключ 🔑", Hint: "•••• 42", Counter: 1<<63 - 1,
-			CreatedAt: now, LastUsedAt: now.Add(time.Second),
+			CreatedAt: now, LastUsedAt: now.Add(time.Second), CopiedAt: now.Add(time.Minute),
 		},
 		Digest: allBytes(), Sealed: twinlatch.Sealed{Key: "k1", Text: allBytes()},
 	}
@@ -62,7 +63,7 @@ func (s *suite) factor(t *testing.T) {
 	old.Name, old.LastUsedAt = "New name", now
 	same(t, factors(t, s, id), []twinlatch.StoredFactor{old, young})
 	s.refused(t, twinlatch.ErrNotFound, id, func(tx twinlatch.Tx) error { return tx.RenameFactor("absent", "x") })
-	s.refused(t, twinlatch.ErrReplayed, id, func(tx twinlatch.Tx) error { return tx.Used("absent", now) })
+	s.refused(t, twinlatch.ErrNotFound, id, func(tx twinlatch.Tx) error { return tx.Used("absent", now) })
 	s.refused(t, twinlatch.ErrReplayed, id, func(tx twinlatch.Tx) error { return tx.Used(young.ID, now) }) // it counts
 
 	empty := twinlatch.StoredFactor{Factor: twinlatch.Factor{ID: "empty"}}
@@ -202,8 +203,33 @@ func (s *suite) advance(t *testing.T) {
 	race(t, 0, twinlatch.ErrReplayed, func(int) error { return advance(58_000_000, now) })
 	is(t, advance(57_999_999, now), twinlatch.ErrReplayed)
 	is(t, advance(58_000_001, now.Add(time.Minute)), nil)
-	s.refused(t, twinlatch.ErrReplayed, id, func(tx twinlatch.Tx) error { return tx.Advance("absent", 1, now) })
+	s.refused(t, twinlatch.ErrNotFound, id, func(tx twinlatch.Tx) error { return tx.Advance("absent", 1, now) })
+	s.refused(t, twinlatch.ErrNotFound, id, func(tx twinlatch.Tx) error { return tx.Used("absent", now) })
+	s.refused(t, twinlatch.ErrReplayed, id, func(tx twinlatch.Tx) error { return tx.Used(f.ID, now) })
 	f.Counter, f.LastUsedAt = 58_000_001, now.Add(time.Minute)
+	same(t, factors(t, s, id), []twinlatch.StoredFactor{f})
+}
+
+// copied is news once, and again after a while.
+func (s *suite) copied(t *testing.T) {
+	id := s.newAccount(t)
+	f := s.newFactor(t, id, "webauthn")
+	errOld := errors.New("no news")
+	copied := func(now, before time.Time) error {
+		return s.store.Tx(t.Context(), id, func(tx twinlatch.Tx) error {
+			news, err := tx.Copied(f.ID, now, before)
+			if err == nil && !news {
+				err = errOld
+			}
+			return err
+		})
+	}
+	race(t, 1, errOld, func(int) error { return copied(now, now.Add(-time.Hour)) })
+	is(t, copied(now.Add(time.Hour), now.Add(-time.Millisecond)), errOld)
+	f.CopiedAt = now
+	same(t, factors(t, s, id), []twinlatch.StoredFactor{f})
+	race(t, 1, errOld, func(int) error { return copied(now.Add(time.Hour), now) })
+	f.CopiedAt = now.Add(time.Hour)
 	same(t, factors(t, s, id), []twinlatch.StoredFactor{f})
 }
 

@@ -156,6 +156,7 @@ func writes(of snapshot) []write {
 			}
 			return tx.Used("used", later)
 		}},
+		{"Copied", func(tx twinlatch.Tx) error { _, err := tx.Copied(sharedFactor, later, later); return err }},
 		{"Spend", func(tx twinlatch.Tx) error { _, err := tx.Spend(sharedChallenge, sharedSession, now); return err }},
 		{"Resend", func(tx twinlatch.Tx) error { return tx.Resend(sharedChallenge, sharedSession, now, later) }},
 		{"Sent", func(tx twinlatch.Tx) error {

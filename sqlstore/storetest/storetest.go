@@ -45,6 +45,7 @@ func Run(t *testing.T, open func(t *testing.T) twinlatch.Store) {
 		{"factor, delete", (*suite).deleteFactor},
 		{"factor, delete all", (*suite).deleteAll},
 		{"factor, advance", (*suite).advance},
+		{"factor, copied", (*suite).copied},
 		{"factor, removing the last two", (*suite).removeLastTwo},
 		{"challenge", (*suite).challenge},
 		{"challenge, open", (*suite).openChallenge},
