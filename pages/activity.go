@@ -2,6 +2,7 @@ package pages
 
 import (
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/twinlatch/twinlatch"
@@ -94,6 +95,46 @@ func (p *Pages) eventText(e twinlatch.Event) string {
 		return p.say("log.out", "device", p.deviceName(more["device"]))
 	case twinlatch.EventOthersEnded:
 		return p.say("log.out_all")
+	case twinlatch.EventSignUpAgain:
+		return p.say("log.asked_again")
+	case twinlatch.EventNameChanged:
+		return p.say("log.name", "name", name)
+	case twinlatch.EventAddressAsked:
+		if to := more["to"]; to != "" {
+			return p.say("log.email_asked", "email", to)
+		}
+		return p.say("log.email_link")
+	case twinlatch.EventAddressConfirmed:
+		return p.say("log.email_confirmed")
+	case twinlatch.EventAddressChanged:
+		return p.say("log.email")
+	case twinlatch.EventAddressRestored:
+		return p.say("log.email_back")
+	case twinlatch.EventTwoStepReset:
+		return p.say("log.reset")
+	case twinlatch.EventSessionsEnded:
+		return p.say("log.out_everywhere")
+	case twinlatch.EventAccountDisabled:
+		return p.say("log.disabled")
+	case twinlatch.EventAccountEnabled:
+		return p.say("log.enabled")
+	case twinlatch.EventAccountDeleted:
+		return p.say("log.deleted")
+	case twinlatch.EventGroupsChanged:
+		if groups := strings.Fields(more["groups"]); len(groups) > 0 {
+			return p.say("log.groups", "groups", p.words.List(groups))
+		}
+		return p.say("log.groups.none")
+	case twinlatch.EventRequired:
+		if group := more["group"]; group != "" {
+			return p.say("log.required", "group", group)
+		}
+		return p.say("log.required.all")
+	case twinlatch.EventNotRequired:
+		if group := more["group"]; group != "" {
+			return p.say("log.not_required", "group", group)
+		}
+		return p.say("log.not_required.all")
 	}
 	return string(e.Type)
 }
