@@ -4,6 +4,7 @@ import (
 	"errors"
 	"html/template"
 	"net/http"
+	"strings"
 
 	"github.com/twinlatch/twinlatch"
 	"github.com/twinlatch/twinlatch/web"
@@ -123,7 +124,7 @@ func (p *Pages) changeAddress(w http.ResponseWriter, r *http.Request, who twinla
 	account := who.Account()
 	return p.render(w, r, view{
 		page: "addresssent", title: p.say("signup.done.title"),
-		who: &account, menu: profilePath, trail: p.say("signin.email"), data: bold(email),
+		who: &account, menu: profilePath, trail: p.say("signin.email"), data: bold(strings.TrimSpace(email)),
 	})
 }
 
