@@ -24,17 +24,17 @@ journey("confirm the address", async (p) => {
 	await p.sees(needed);
 	await p.look("security-unconfirmed");
 	await p.press("Enable Authenticator app", 403);
-	await p.isTitled("Error: Confirm your e-mail address");
+	await p.isTitled("Error: Confirm your e-mail");
 	await p.sees(needed);
 	await p.go(`${security}/add/text`, 403);
-	await p.isTitled("Confirm your e-mail address");
+	await p.isTitled("Confirm your e-mail");
 	await p.look("unconfirmed");
 	await p.press("Send again");
 	p.isAt(security);
 	await p.sees("Asked for a link to confirm the e-mail address");
 
 	await p.go(first);
-	await p.isTitled("Confirm your e-mail address");
+	await p.isTitled("Confirm your e-mail");
 	await p.sees(`Messages about your account go to ${p.email}. Confirm that they reach you.`);
 	assert.equal(await p.focus(), "Confirm");
 	await p.look("email");

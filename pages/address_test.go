@@ -93,7 +93,7 @@ func TestConfirmTheAddress(t *testing.T) {
 	link := ana.confirmation()
 	phone := d.browser(t)
 	for range 3 {
-		phone.get(link).is(200).titled("Confirm your e-mail address").says("Messages about your account go to ana@example.com.").offers(link)
+		phone.get(link).is(200).titled("Confirm your e-mail").says("Messages about your account go to ana@example.com.").offers(link)
 	}
 	ana.get(security).is(200).says(unconfirmed).offers("/email/again")
 	phone.post(link).is(200).says("Your e-mail address is confirmed.").offers("/sign-in")
@@ -134,8 +134,8 @@ func TestUnconfirmedCannotAdd(t *testing.T) {
 	t.Parallel()
 	d, box := withMail(t)
 	ana := d.stranger(t, anaEmail)
-	ana.get(security+"/add/totp").is(403).titled("Confirm your e-mail address").says(unconfirmed).offers("/email/again", "/")
-	ana.post(security+"/add/totp").is(403).titled("Error: Confirm your e-mail address").says(unconfirmed).offers("/email/again", "/")
+	ana.get(security+"/add/totp").is(403).titled("Confirm your e-mail").says(unconfirmed).offers("/email/again", "/")
+	ana.post(security+"/add/totp").is(403).titled("Error: Confirm your e-mail").says(unconfirmed).offers("/email/again", "/")
 	first := ana.confirmation()
 	ana.post("/email/again").goes(security)
 	ana.get(security).is(200).says("Asked for a link to confirm the e-mail address")
@@ -207,7 +207,7 @@ func TestChangeTheAddress(t *testing.T) {
 		ana.post(addressPath, "email", email).goes(proof)
 	}
 	ana.post(proof, "code", ana.code()).goes(addressPath)
-	ana.get(addressPath).is(200).titled("Change your e-mail address").focuses("email").
+	ana.get(addressPath).is(200).titled("Change your e-mail").focuses("email").
 		says("Settings User settings Profile E-mail address", "You sign in with ana@example.com now.").offers(profilePath, addressPath)
 	for _, email := range []string{"", "ana", "Ana <ana@new.example>", "a@b@c.example", "ana@exa\u202emple.com", "ana@" + strings.Repeat("a.", 130) + "com"} {
 		ana.post(addressPath, "email", email).refuses("email", badEmail).focuses("email").keeps("email", email)
@@ -224,7 +224,7 @@ func TestChangeTheAddress(t *testing.T) {
 	half := ana.elsewhere()
 	half.signIn().goes("/verify")
 	half.post(link).goes("/verify?return_to=" + url.QueryEscape(link))
-	bo.post(link).is(403).titled("Error: Confirm your e-mail address").
+	bo.post(link).is(403).titled("Error: Confirm your e-mail").
 		says("You are signed in as bo@example.com, and this link is for another account.").offers("/sign-out")
 	ana.get(profilePath).is(200).says(anaEmail)
 
@@ -270,7 +270,7 @@ func TestChangeToATakenAddress(t *testing.T) {
 	for range 3 {
 		ana.post(addressPath, "email", "cyd@example.com").is(200)
 	}
-	ana.post(addressPath, "email", "cyd@example.com").is(429).titled("Error: Change your e-mail address").
+	ana.post(addressPath, "email", "cyd@example.com").is(429).titled("Error: Change your e-mail").
 		notes("Too many tries. Wait 60 minutes and try again.").keeps("email", "cyd@example.com")
 }
 

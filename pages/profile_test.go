@@ -11,7 +11,7 @@ func TestProfile(t *testing.T) {
 	ana := d.anaWithApp(t)
 	ana.get(security).is(200).offers(profilePath)
 	p := ana.get(profilePath).is(200).titled("Profile").keeps("name", "Ana").
-		says("Settings User settings Profile", "Profile Security", anaEmail, "Language", "The language of your browser", "English", "Čeština").
+		says("Settings User settings Profile", "Profile Security", anaEmail, "Language", "As in your browser", "English", "Čeština").
 		offers(security, passwordPath, profilePath)
 	if p.text("h1") != "Profile" {
 		t.Errorf("heading %q", p.text("h1"))
