@@ -2,7 +2,6 @@ package pages
 
 import (
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/twinlatch/twinlatch"
@@ -96,20 +95,17 @@ func (p *Pages) eventText(e twinlatch.Event) string {
 	case twinlatch.EventOthersEnded:
 		return p.say("log.out_all")
 	case twinlatch.EventSignUpAgain:
-		return p.say("log.asked_again")
+		return p.say("log.asked_account")
 	case twinlatch.EventNameChanged:
-		return p.say("log.name", "name", name)
+		return p.say("log.name")
 	case twinlatch.EventAddressAsked:
-		if to := more["to"]; to != "" {
-			return p.say("log.email_asked", "email", to)
-		}
-		return p.say("log.email_link")
+		return p.say("log.email_asked")
 	case twinlatch.EventAddressConfirmed:
 		return p.say("log.email_confirmed")
 	case twinlatch.EventAddressChanged:
 		return p.say("log.email")
 	case twinlatch.EventAddressRestored:
-		return p.say("log.email_back")
+		return p.say("log.email_restored")
 	case twinlatch.EventTwoStepReset:
 		return p.say("log.reset")
 	case twinlatch.EventSessionsEnded:
@@ -121,20 +117,11 @@ func (p *Pages) eventText(e twinlatch.Event) string {
 	case twinlatch.EventAccountDeleted:
 		return p.say("log.deleted")
 	case twinlatch.EventGroupsChanged:
-		if groups := strings.Fields(more["groups"]); len(groups) > 0 {
-			return p.say("log.groups", "groups", p.words.List(groups))
-		}
-		return p.say("log.groups.none")
+		return p.say("log.groups")
 	case twinlatch.EventRequired:
-		if group := more["group"]; group != "" {
-			return p.say("log.required", "group", group)
-		}
-		return p.say("log.required.all")
+		return p.say("log.required")
 	case twinlatch.EventNotRequired:
-		if group := more["group"]; group != "" {
-			return p.say("log.not_required", "group", group)
-		}
-		return p.say("log.not_required.all")
+		return p.say("log.not_required")
 	}
 	return string(e.Type)
 }

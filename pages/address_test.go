@@ -138,7 +138,7 @@ func TestUnconfirmedCannotAdd(t *testing.T) {
 	ana.post(security+"/add/totp").is(403).titled("Error: Confirm your e-mail").says(unconfirmed).offers("/email/again", "/")
 	first := ana.confirmation()
 	ana.post("/email/again").goes(security)
-	ana.get(security).is(200).says("Asked for a link to confirm the e-mail address")
+	ana.get(security).is(200).says("Link sent to confirm an e-mail address")
 	again := "/email/" + box.newestTo(t, d, anaEmail, twinlatch.EventAddressAsked)
 	ana.get(first).is(200) // the newest is not the only one
 	ana.post(again).is(200)
@@ -215,7 +215,7 @@ func TestChangeTheAddress(t *testing.T) {
 	ana.post(addressPath, "email", " Ana@New.example ").is(200).titled("Check your e-mail").
 		says("We have sent a message to Ana@New.example. Open the link in it to go on.", "Nothing changes until you open it.").offers(profilePath)
 	link := "/email/" + box.newestTo(t, d, "ana@new.example", twinlatch.EventAddressAsked)
-	ana.get(security).is(200).says("Asked for a link to change the e-mail address to ana@new.example")
+	ana.get(security).is(200).says("Link sent to confirm an e-mail address")
 
 	ana.get(link).is(200).says("ana@new.example becomes the e-mail address of your account.")
 	stranger, bo := d.browser(t), d.person(t, "bo@example.com")
