@@ -16,6 +16,10 @@ journey("sign up, sign in, sign out, sign in again", async (p) => {
 	await p.fill("Password", p.password);
 	await p.press("Create account");
 	p.isAt("/sign-in");
+	await p.sees("Check your e-mail", p.email);
+	await p.look("signin-mailed");
+	await p.confirmAddress();
+	await p.follow("Sign in");
 
 	await p.giveIn();
 	p.isAt("/settings/user/security");
@@ -73,7 +77,11 @@ journey("mistakes at sign-up", async (p) => {
 		await p.fill("Password", password);
 		await p.press("Create account");
 		p.isAt("/sign-in");
+		await p.sees(`We have sent a message to ${p.email}. Open the link in it to go on.`);
+		if (password === p.password) await p.confirmAddress();
 	}
+	await p.letter("Twinlatch: you already have an account");
+	await p.go("/sign-in");
 	await p.giveIn();
 	p.isAt("/settings/user/security");
 });

@@ -60,6 +60,8 @@ journey("create an account, set an app up and sign in with the keyboard", async 
 	assert.deepEqual(await tab(p, "Sign in"), ["Sign in"]);
 	await enter(p);
 	p.isAt(security);
+	await p.confirmAddress();
+	await p.go(security);
 
 	// A page to read first starts at its top, with a way past the head.
 	assert.deepEqual(await here(p), { name: "nothing" });

@@ -1,7 +1,7 @@
 // Journey 9: the pages in Czech, as a Czech browser gets them; another language by
 // choice; and from right to left, in English of mirrored letters that are 40 % more.
 import assert from "node:assert/strict";
-import { address, journey, now, totp, walks } from "./person.mjs";
+import { address, journey, now, outbox, totp, walks } from "./person.mjs";
 
 const security = "/settings/user/security";
 const czech = walks.map((way) => ({ ...way, name: `${way.name}, cs-CZ`, language: "cs-CZ", wrong: "Chyba: " }));
@@ -22,7 +22,12 @@ journey("in Czech", async (p) => {
 	await p.fill("E-mailová adresa", p.email);
 	await p.fill("Heslo", p.password);
 	await p.press("Vytvořit účet");
-	await p.sees("Teď se přihlaste svou e-mailovou adresou a heslem.");
+	await p.sees("Podívejte se do e-mailu", p.email);
+	await p.look("signin-cs-mailed");
+	await p.confirmAddress();
+	await p.isTitled("Potvrzení e-mailové adresy");
+	await p.look("emaildone-cs");
+	await p.follow("Přihlášení");
 	await p.fill("E-mailová adresa", p.email);
 	await p.fill("Heslo", p.password);
 	await p.press("Přihlásit se");
@@ -42,6 +47,12 @@ journey("in Czech", async (p) => {
 	await p.page.locator("#code").fill(await p.code());
 	await p.press("Potvrdit");
 	await p.sees("Dvoufázové ověření je zapnuté", "jednou za 30 dní", "Máte jen jeden způsob ověření.");
+	await p.follow("Profil");
+	await p.isTitled("Profil");
+	await p.look("profile-cs");
+	await p.follow("Změnit e-mailovou adresu");
+	await p.look("address-cs");
+	await p.go(security);
 	await p.press("Vytvořit záložní kódy");
 	await p.look("backupcodes-cs");
 	await p.follow("Kódy mám uložené");
@@ -53,7 +64,7 @@ journey("in Czech", async (p) => {
 	await p.fill("Telefonní číslo", number);
 	await p.press("Poslat kód");
 	await p.look("enroll-cs-text");
-	const sent = (await (await fetch(`${address}/dev/outbox`, { headers: { Accept: "application/json" } })).json()).find((m) => m.to === number.replaceAll(" ", ""));
+	const sent = (await outbox()).find((m) => m.to === number.replaceAll(" ", ""));
 	assert.match(sent.body, /^\d{6} je vas kod pro Twinlatch\. Nikomu ho nerikejte\.\n\n@\S+ #\d{6}$/);
 	await p.go(security);
 
@@ -126,6 +137,14 @@ journey("from right to left", async (p) => {
 	await press("/sign-up");
 	await look("signin");
 	await signIn();
+	await look("security-unconfirmed");
+	await p.confirmAddress();
+	await look("emaildone");
+	await p.go("/settings/user/profile");
+	await look("profile");
+	await p.go("/settings/user/profile/address");
+	await look("address");
+	await p.go(security);
 	await look("security-off");
 	await press(`${security}/add/totp`);
 	p.key = await p.setupKey();

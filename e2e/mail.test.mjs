@@ -1,30 +1,15 @@
 // Journey 10: mails to the owner, a forgotten password, "This was not me".
 import assert from "node:assert/strict";
-import { address, journey } from "./person.mjs";
+import { journey, linkIn } from "./person.mjs";
 
 const security = "/settings/user/security";
-
-// letters are what development mode kept for a person, newest first. They are
-// sent a moment after what they tell of.
-async function letter(p, subject) {
-	for (let tries = 0; tries < 50; tries++) {
-		const res = await fetch(`${address}/dev/outbox`, { headers: { Accept: "application/json" } });
-		const found = (await res.json()).find((m) => m.channel === "email" && m.to === p.email && m.subject === subject);
-		if (found) return found.body;
-		await new Promise((done) => setTimeout(done, 100));
-	}
-	assert.fail(`no mail: ${subject}`);
-}
-
-// The server was told another name for its address than the browser uses.
-const linkIn = (body) => new URL(body.match(/https?:\S+\/(?:reset|not-me)\/\S+/)[0]).pathname;
 
 journey("a forgotten password", async (p) => {
 	await p.signUp();
 	await p.signIn();
 	await p.enable();
-	await letter(p, "Twinlatch: 2-step verification was turned on");
-	const added = await letter(p, "Twinlatch: Authenticator app was added to your account");
+	await p.letter("Twinlatch: 2-step verification was turned on");
+	const added = await p.letter("Twinlatch: Authenticator app was added to your account");
 	assert.match(added, /What: Authenticator app\nWhen: .* UTC\nDevice: .+\nIP address: 198\.51\.100\.\d+\n/);
 	await p.press("Sign out");
 
@@ -42,7 +27,7 @@ journey("a forgotten password", async (p) => {
 	await p.sees(p.email, "It works once, for 30 minutes.");
 	await p.look("forgotsent");
 
-	const link = linkIn(await letter(p, "Twinlatch: reset your password"));
+	const link = linkIn(await p.letter("Twinlatch: reset your password"));
 	await p.go(link);
 	await p.isTitled("Choose a new password");
 	await p.look("reset");
@@ -57,7 +42,7 @@ journey("a forgotten password", async (p) => {
 	await p.go(link, 410);
 	await p.isTitled("This link no longer works");
 	await p.look("deadlink");
-	await letter(p, "Twinlatch: your password was changed");
+	await p.letter("Twinlatch: your password was changed");
 
 	await p.go("/sign-in");
 	await p.giveIn();
@@ -90,7 +75,7 @@ journey("change the password", async (p) => {
 	await p.press("Change password");
 	p.isAt(security);
 	await p.sees("Password changed");
-	await letter(p, "Twinlatch: your password was changed");
+	await p.letter("Twinlatch: your password was changed");
 	await other.go(security);
 	other.isAt("/sign-in?return_to=%2Fsettings%2Fuser%2Fsecurity");
 	await other.leave();
@@ -100,7 +85,7 @@ journey("this was not me", async (p) => {
 	await p.signUp();
 	await p.signIn();
 	await p.enable();
-	const link = linkIn(await letter(p, "Twinlatch: Authenticator app was added to your account"));
+	const link = linkIn(await p.letter("Twinlatch: Authenticator app was added to your account"));
 	await p.go(link);
 	await p.isTitled("Secure your account");
 	await p.sees("This signs you out everywhere and e-mails you a link to choose a new password.");
@@ -110,6 +95,6 @@ journey("this was not me", async (p) => {
 	await p.look("notmedone");
 	await p.go(security);
 	p.isAt("/sign-in?return_to=%2Fsettings%2Fuser%2Fsecurity");
-	await p.go(linkIn(await letter(p, "Twinlatch: reset your password")));
+	await p.go(linkIn(await p.letter("Twinlatch: reset your password")));
 	await p.isTitled("Choose a new password");
 });

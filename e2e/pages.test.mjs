@@ -34,6 +34,7 @@ journey("development mode", async (p) => {
 	await p.signUp();
 	await p.signIn();
 	await p.enable();
+	await p.letter("Twinlatch: 2-step verification was turned on");
 	await p.follow("Messages");
 	await p.sees(p.email, "Twinlatch: 2-step verification was turned on");
 	await p.look("devoutbox");

@@ -125,13 +125,38 @@ export class Person {
 	follow(name, status) { return this.turn(() => this.link(name).click(), status); }
 	fill(label, text) { return this.field(label).fill(text); }
 
+	// signUp makes an account, whose address is confirmed.
 	async signUp() {
+		await this.askForAccount();
+		await this.confirmAddress();
+		await this.go("/sign-in");
+	}
+
+	async askForAccount() {
 		await this.go("/sign-up");
 		await this.fill("Your name", this.name);
 		await this.fill("E-mail address", this.email);
 		await this.fill("Password", this.password);
 		await this.press("Create account");
 		this.isAt("/sign-in");
+	}
+
+	// confirmAddress opens the link in the newest mail that has one, and confirms, in
+	// any language.
+	async confirmAddress(to = this.email) {
+		await this.go(linkIn(await this.letter(/\/email\//, to)));
+		await this.turn(() => this.page.locator(`form[action^="/email/"] .btn`).click());
+	}
+
+	// letter is the newest mail to an address whose subject or body is as wanted. It is
+	// sent a moment after what it tells of.
+	async letter(wanted, to = this.email) {
+		for (let tries = 0; tries < 50; tries++) {
+			const found = (await outbox()).find((m) => m.channel === "email" && m.to === to && (m.subject === wanted || wanted instanceof RegExp && wanted.test(m.body)));
+			if (found) return found.body;
+			await new Promise((done) => setTimeout(done, 100));
+		}
+		assert.fail(`no mail to ${to}: ${wanted}`);
 	}
 
 	// signIn is the first step; with an app the second follows.
@@ -237,6 +262,16 @@ export class Person {
 
 // spaced is a text whose spaces all look the same, as they do on the page.
 const spaced = (text) => text.replaceAll("\u00a0", " ");
+
+// outbox is what development mode kept, newest first.
+export async function outbox() {
+	const res = await fetch(`${address}/dev/outbox`, { headers: { Accept: "application/json" } });
+	return res.json();
+}
+
+// linkIn is where the link in a mail leads. The server was told another name for its
+// address than the browser uses.
+export const linkIn = (body) => new URL(body.match(/https?:\S+\/(?:reset|not-me|email)\/\S+/)[0]).pathname;
 
 // now is the service's time in milliseconds.
 export async function now() {

@@ -6,6 +6,7 @@ package notice
 
 import (
 	"bytes"
+	"cmp"
 	"embed"
 	"errors"
 	"html/template"
@@ -57,7 +58,7 @@ func New(c Config) (*Writer, error) {
 // so is one whose words are missing, which tests find.
 func (w *Writer) Write(a twinlatch.Account, e twinlatch.Event, t twinlatch.Token) *twinlatch.Message {
 	words := speech{w.cfg.Words.For(a.Locale)}
-	about := w.topic(words, e)
+	about := w.topic(words, a, e)
 	if about.subject == "" {
 		return nil
 	}
@@ -77,17 +78,34 @@ type topic struct {
 	args          map[string]string // their placeholders
 	what          string            // the method or device concerned
 	more          []string          // sentences after the table
-	link          string            // where its button leads instead of "This was not me"
+	to            string            // the address that it goes to; empty: the account's
+	link          string            // where its button leads instead of "This was not me", with the token below it
+	button        string            // message key of that button
+	signIn        bool              // its button leads to sign-in, without a token
 }
 
 // wrongCodes are how many make a mail: more of them would be no news.
 var wrongCodes = [...]string{"5", "20", "100"}
 
-func (w *Writer) topic(words speech, e twinlatch.Event) topic {
+func (w *Writer) topic(words speech, a twinlatch.Account, e twinlatch.Event) topic {
 	more := e.Detail.More
+	if e.Confirms(a) {
+		return topic{subject: "mail.confirm.subject", lead: "mail.confirm.lead", link: "/email/", button: "mail.confirm.button", to: more["to"]}
+	}
 	switch e.Type {
+	case twinlatch.EventSignUpAgain:
+		return topic{subject: "mail.exists.subject", lead: "mail.exists.lead", button: "signin.submit", signIn: true}
+	case twinlatch.EventAddressChanged:
+		return topic{
+			subject: "mail.address.subject", lead: "mail.address.lead", args: map[string]string{"email": more["to"]},
+			more: []string{words.say("mail.address.back")},
+		}
+	case twinlatch.EventAddressRestored:
+		return topic{subject: "mail.restored.subject", lead: "mail.restored.lead", args: map[string]string{"email": more["to"]}}
+	case twinlatch.EventTwoStepReset:
+		return topic{subject: "mail.reset.subject", lead: "mail.reset.lead"}
 	case twinlatch.EventResetAsked:
-		return topic{subject: "mail.link.subject", lead: "mail.link.lead", link: "/reset/"}
+		return topic{subject: "mail.link.subject", lead: "mail.link.lead", link: "/reset/", button: "mail.link.button"}
 	case twinlatch.EventPasswordReset, twinlatch.EventPasswordChanged:
 		return topic{subject: "mail.password.subject", lead: "mail.password.lead"}
 	case twinlatch.EventFactorAdded:
@@ -137,14 +155,15 @@ func (w *Writer) factor(words speech, about topic, more map[string]string) topic
 
 // letter is what the templates see.
 type letter struct {
-	Lang, Dir            string
-	Subject, Hello, Lead string
-	Rows                 [][2]string
-	More                 []string
-	You, NotYou          string // empty where there is nothing to be done
-	Button               string
-	Link                 string
-	Foot                 string
+	Lang, Dir     string
+	Subject, Lead string
+	Hello         string // often empty
+	Rows          [][2]string
+	More          []string
+	You, NotYou   string // empty where there is nothing to be done
+	Button        string
+	Link          string
+	Foot          string
 }
 
 func (w *Writer) write(words speech, a twinlatch.Account, e twinlatch.Event, t twinlatch.Token, about topic) (*twinlatch.Message, error) {
@@ -162,14 +181,24 @@ func (w *Writer) write(words speech, a twinlatch.Account, e twinlatch.Event, t t
 	}
 	l := letter{
 		Lang: words.Tag, Dir: words.Dir,
-		Subject: oneLine(subject), Hello: words.say("mail.hello", "name", a.DisplayName), Lead: lead, More: about.more,
+		Subject: oneLine(subject), Lead: lead, More: about.more,
 		You: words.say("mail.you"), NotYou: words.say("mail.not_you"), Button: words.say("mail.not_you.button"),
 		Link: w.cfg.Address.JoinPath("not-me", t.Reveal()).String(),
-		Foot: words.say("mail.foot", "account", a.Login),
+		Foot: words.say("mail.foot", "account", cmp.Or(about.to, a.Login)),
 	}
-	if about.link != "" {
-		l.You, l.NotYou, l.Button = "", "", words.say("mail.link.button")
+	// An address that is not shown to be the owner's may be a stranger's: whoever
+	// typed it could write to them by way of a name.
+	if !a.ConfirmedAt.IsZero() && about.to == "" {
+		l.Hello = words.say("mail.hello", "name", a.DisplayName)
+	}
+	switch {
+	case about.signIn:
+		l.Link = w.cfg.Address.JoinPath("sign-in").String()
+	case about.link != "":
 		l.Link = w.cfg.Address.JoinPath(about.link, t.Reveal()).String()
+	}
+	if about.button != "" {
+		l.You, l.NotYou, l.Button = "", "", words.say(about.button)
 	}
 	if about.what != "" {
 		l.Rows = append(l.Rows, [2]string{words.say("mail.what"), about.what})

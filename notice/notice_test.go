@@ -40,7 +40,11 @@ func write(t *testing.T, a twinlatch.Account, e twinlatch.Event) *twinlatch.Mess
 	return w.Write(a, e, link)
 }
 
-var ana = twinlatch.Account{Login: "ana@example.com", DisplayName: "Ana Novak"}
+// ana has confirmed her address; somebody who calls himself so has not.
+var (
+	ana   = twinlatch.Account{Login: "ana@example.com", DisplayName: "Ana Novak", ConfirmedAt: time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC)}
+	claim = twinlatch.Account{Login: "ana@example.com", DisplayName: "Win a prize at evil.example"}
+)
 
 func event(of twinlatch.EventType, more map[string]string) twinlatch.Event {
 	return twinlatch.Event{
@@ -57,35 +61,77 @@ func TestMails(t *testing.T) {
 	table := "\n\nWhen: 23 Nov 2026, 14:06 UTC\nDevice: Chrome, Windows\nIP address: 198.51.100.7\n\n"
 	notMe := "Was this you? Then there is nothing to do.\n\nNot you? Secure your account now:\nhttps://id.example.com/not-me/" + token + "\n\n-- \n" +
 		"You get this message because it is about the security of ana@example.com. It cannot be turned off. We never ask for a code by e-mail.\n"
+	foot := "\n\n-- \nYou get this message because it is about the security of ana@example.com. It cannot be turned off. We never ask for a code by e-mail.\n"
+	confirm := "Choose this link to confirm your e-mail address. Did you not ask for it? Ignore this message." + table +
+		"https://id.example.com/email/" + token
 	for name, c := range map[string]struct {
+		account       twinlatch.Account
 		event         twinlatch.Event
 		subject, body string
 	}{
+		"a new account, which nobody is greeted in the name of": {
+			claim, event(twinlatch.EventAccountCreated, nil),
+			"Twinlatch: confirm your e-mail address", confirm + foot,
+		},
+		"a new account again, before the first was confirmed": {
+			claim, event(twinlatch.EventSignUpAgain, nil),
+			"Twinlatch: confirm your e-mail address", confirm + foot,
+		},
+		"the link again": {
+			claim, event(twinlatch.EventAddressAsked, nil),
+			"Twinlatch: confirm your e-mail address", confirm + foot,
+		},
+		"a new address, which may be a stranger's": {
+			ana, event(twinlatch.EventAddressAsked, map[string]string{"to": "ana@new.example"}),
+			"Twinlatch: confirm your e-mail address", confirm + strings.Replace(foot, "ana@example.com", "ana@new.example", 1),
+		},
+		"an account that is there already": {
+			ana, event(twinlatch.EventSignUpAgain, nil),
+			"Twinlatch: you already have an account",
+			"Hello Ana Novak,\n\nSomeone asked for an account with this e-mail address. You have one already: sign in, or reset your password." +
+				table + "https://id.example.com/sign-in" + foot,
+		},
+		"another address, told to the old one": {
+			ana, event(twinlatch.EventAddressChanged, map[string]string{"from": "ana@example.com", "to": "ana@new.example"}),
+			"Twinlatch: your e-mail address was changed",
+			"Hello Ana Novak,\n\nMessages about your account now go to ana@new.example." + table +
+				"For 7 days this link also gives your account the old address back.\n" + notMe,
+		},
+		"the old address again": {
+			ana, event(twinlatch.EventAddressRestored, map[string]string{"from": "ana@new.example", "to": "ana@example.com"}),
+			"Twinlatch: your e-mail address is back",
+			"Hello Ana Novak,\n\nMessages about your account go to ana@example.com again." + table + notMe,
+		},
+		"reset by an administrator": {
+			ana, event(twinlatch.EventTwoStepReset, map[string]string{"why": "Lost phone, checked by video call"}),
+			"Twinlatch: an administrator reset your 2-step verification",
+			"Hello Ana Novak,\n\nAll your methods and backup codes were removed, and you were signed out everywhere. Sign in and set up a method." + table + notMe,
+		},
 		"a method added": {
-			event(twinlatch.EventFactorAdded, map[string]string{"kind": "totp", "name": "Pixel"}),
+			ana, event(twinlatch.EventFactorAdded, map[string]string{"kind": "totp", "name": "Pixel"}),
 			"Twinlatch: Authenticator app was added to your account",
 			"Hello Ana Novak,\n\nA method for 2-step verification was added to your account.\n\nWhat: Authenticator app, Pixel\n" + table[2:] + notMe,
 		},
 		"a backup code": {
-			event(twinlatch.EventRecovered, map[string]string{"left": "7"}),
+			ana, event(twinlatch.EventRecovered, map[string]string{"left": "7"}),
 			"Twinlatch: a backup code was used",
 			"Hello Ana Novak,\n\nSomeone signed in to your account with a backup code." + table +
 				"Backup codes left: 7 of 10.\nGet new codes under Settings > User settings > Security.\n" + notMe,
 		},
 		"a new network": {
-			event(twinlatch.EventVerified, map[string]string{"network": "new"}),
+			ana, event(twinlatch.EventVerified, map[string]string{"network": "new"}),
 			"Twinlatch: new log-in from Chrome, Windows",
 			"Hello Ana Novak,\n\nYour account was used on a device or network that we have not seen before." + table + notMe,
 		},
 		"a link": {
-			event(twinlatch.EventResetAsked, nil),
+			ana, event(twinlatch.EventResetAsked, nil),
 			"Twinlatch: reset your password",
 			"Hello Ana Novak,\n\nChoose this link to set a new password. It works once, for 30 minutes. Did you not ask for it? Ignore this message." + table +
 				"https://id.example.com/reset/" + token + "\n\n-- \n" +
 				"You get this message because it is about the security of ana@example.com. It cannot be turned off. We never ask for a code by e-mail.\n",
 		},
 	} {
-		m := write(t, ana, c.event)
+		m := write(t, c.account, c.event)
 		if m == nil {
 			t.Errorf("%s: no mail", name)
 			continue
@@ -104,10 +150,26 @@ func TestMails(t *testing.T) {
 func TestWhichEventsHaveMails(t *testing.T) {
 	times := func(n string) map[string]string { return map[string]string{"kind": "totp", "times": n} }
 	factor := map[string]string{"kind": "totp", "name": "Pixel"}
+	to := map[string]string{"from": "ana@example.com", "to": "ana@new.example"}
 	for _, c := range []struct {
 		event twinlatch.Event
 		mail  bool
 	}{
+		{event(twinlatch.EventAccountCreated, nil), false}, // by an administrator, who knows the address
+		{event(twinlatch.EventAddressAsked, nil), true},
+		{event(twinlatch.EventAddressAsked, to), true},
+		{event(twinlatch.EventAddressConfirmed, nil), false},
+		{event(twinlatch.EventAddressChanged, to), true},
+		{event(twinlatch.EventAddressRestored, to), true},
+		{event(twinlatch.EventNameChanged, map[string]string{"name": "Ana"}), false},
+		{event(twinlatch.EventTwoStepReset, nil), true},
+		{event(twinlatch.EventSessionsEnded, nil), false},
+		{event(twinlatch.EventAccountDisabled, nil), false},
+		{event(twinlatch.EventAccountEnabled, nil), false},
+		{event(twinlatch.EventAccountDeleted, nil), false},
+		{event(twinlatch.EventGroupsChanged, map[string]string{"groups": "admin"}), false},
+		{event(twinlatch.EventRequired, nil), false},
+		{event(twinlatch.EventNotRequired, nil), false},
 		{event(twinlatch.EventResetAsked, nil), true},
 		{event(twinlatch.EventPasswordReset, nil), true},
 		{event(twinlatch.EventPasswordChanged, nil), true},
@@ -155,16 +217,64 @@ func TestWhichEventsHaveMails(t *testing.T) {
 	}
 }
 
+// Who has an account is told so, in every language, and gets no link that could do
+// anything.
+func TestTheOwnerOfATakenAddressGetsNoToken(t *testing.T) {
+	for _, tag := range []string{"", "en", "cs"} {
+		a := ana
+		a.Locale = tag
+		m := write(t, a, event(twinlatch.EventSignUpAgain, nil))
+		for part, text := range map[string]string{"plain": m.Body.Reveal(), "HTML": m.HTML.Reveal()} {
+			if strings.Contains(text, token) || strings.Count(text, "https://") != 1 || !strings.Contains(text, "https://id.example.com/sign-in") {
+				t.Errorf("%s in %q:\n%s", part, tag, text)
+			}
+		}
+	}
+}
+
+// Until an address is known to be the owner's, and at an address that may become it,
+// nobody reads a name that whoever typed the address chose.
+func TestNamesReachNoStrangers(t *testing.T) {
+	to := map[string]string{"to": "stranger@example.com"}
+	named := claim
+	named.ConfirmedAt = ana.ConfirmedAt
+	for name, m := range map[string]*twinlatch.Message{
+		"a new account":   write(t, claim, event(twinlatch.EventAccountCreated, nil)),
+		"once more":       write(t, claim, event(twinlatch.EventSignUpAgain, nil)),
+		"send again":      write(t, claim, event(twinlatch.EventAddressAsked, nil)),
+		"a new address":   write(t, named, event(twinlatch.EventAddressAsked, to)),
+		"a password":      write(t, claim, event(twinlatch.EventResetAsked, nil)),
+		"a wrong code":    write(t, claim, event(twinlatch.EventWrongCode, map[string]string{"kind": "totp", "times": "5"})),
+		"another network": write(t, claim, event(twinlatch.EventSignedIn, map[string]string{"network": "new"})),
+	} {
+		if all := m.Subject + m.Body.Reveal() + m.HTML.Reveal(); strings.Contains(all, "evil.example") {
+			t.Errorf("%s: %s", name, all)
+		}
+	}
+	if m := write(t, named, event(twinlatch.EventAddressAsked, to)); strings.Contains(m.Body.Reveal()+m.HTML.Reveal(), named.Login) {
+		t.Error("a stranger reads the address of the account")
+	}
+}
+
 // Names are people's own: they add no header, no tag and no line to a subject.
 func TestNamesCannotInject(t *testing.T) {
 	evil := "Ana\r\nBcc: all@example.com\n\n<script>alert(1)</script>"
 	a := ana
 	a.DisplayName = evil
-	m := write(t, a, event(twinlatch.EventFactorAdded, map[string]string{"kind": evil, "name": evil}))
-	if strings.ContainsAny(m.Subject, "\r\n") {
-		t.Errorf("subject %q", m.Subject)
-	}
-	if strings.Contains(m.HTML.Reveal(), "<script") {
-		t.Error("the HTML has a script")
+	for _, e := range []twinlatch.Event{
+		event(twinlatch.EventFactorAdded, map[string]string{"kind": evil, "name": evil}),
+		event(twinlatch.EventAddressAsked, map[string]string{"to": evil}),
+		event(twinlatch.EventAddressChanged, map[string]string{"from": evil, "to": evil}),
+		event(twinlatch.EventAddressRestored, map[string]string{"from": evil, "to": evil}),
+		event(twinlatch.EventSignUpAgain, nil),
+		event(twinlatch.EventTwoStepReset, map[string]string{"why": evil}),
+	} {
+		m := write(t, a, e)
+		if strings.ContainsAny(m.Subject, "\r\n") {
+			t.Errorf("%s: subject %q", e.Type, m.Subject)
+		}
+		if strings.Contains(m.HTML.Reveal(), "<script") {
+			t.Errorf("%s: the HTML has a script", e.Type)
+		}
 	}
 }

@@ -17,6 +17,7 @@ func TestHalfSignedInReachesNothingElse(t *testing.T) {
 	t.Parallel()
 	reached := []string{
 		"/verify", "/verify/ask", "/verify/ways", "/verify/pick/text", "/recover", "/sign-out",
+		"/forgot", "/reset/T", "/not-me/T", "/email/T",
 		"/", "/help", "/static/*/app.css", "/sign-up", "/sign-in", "/language", "/dev/outbox", "/dev/clock",
 	}
 	_, rows := readMatrix()
@@ -32,10 +33,10 @@ func TestHalfSignedInReachesNothingElse(t *testing.T) {
 // No handler can be written without saying how far somebody must have come.
 func TestEveryRouteHasOneGuard(t *testing.T) {
 	t.Parallel()
-	d := newDoor(t, development)
+	d, _ := withMail(t, development)
 	for _, r := range d.routes() {
 		guards := 0
-		for _, set := range []bool{r.open != nil, r.known != nil, r.passed != nil} {
+		for _, set := range []bool{r.open != nil, r.known != nil, r.enrolling != nil, r.passed != nil} {
 			if set {
 				guards++
 			}
@@ -48,13 +49,13 @@ func TestEveryRouteHasOneGuard(t *testing.T) {
 
 func TestWrongMethodsDoNothing(t *testing.T) {
 	t.Parallel()
-	d := newDoor(t, development)
+	d, _ := withMail(t, development)
 	ana := d.anaWithApp(t)
 	setup := ana.begin().link(security + "/confirm/")
 	factor := ana.get(security).find(`/factors/([a-z2-7]{26})/remove`)
 	for _, r := range d.routes() {
 		path := strings.NewReplacer("{$}", "", "{hash}", d.files.files["app.css"].hash, "{file}", "app.css", "{kind}", "totp",
-			"{challenge}", strings.TrimPrefix(setup, security+"/confirm/"), "{factor}", factor, "{session}", "aaaaaaaaaaaaaaaaaaaaaaaaaa").Replace(r.path)
+			"{challenge}", strings.TrimPrefix(setup, security+"/confirm/"), "{factor}", factor, "{session}", "aaaaaaaaaaaaaaaaaaaaaaaaaa", "{token}", "x").Replace(r.path)
 		for _, method := range []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND", "get"} {
 			if d.routed(method, path) {
 				continue

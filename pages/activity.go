@@ -94,6 +94,34 @@ func (p *Pages) eventText(e twinlatch.Event) string {
 		return p.say("log.out", "device", p.deviceName(more["device"]))
 	case twinlatch.EventOthersEnded:
 		return p.say("log.out_all")
+	case twinlatch.EventSignUpAgain:
+		return p.say("log.asked_account")
+	case twinlatch.EventNameChanged:
+		return p.say("log.name")
+	case twinlatch.EventAddressAsked:
+		return p.say("log.email_asked")
+	case twinlatch.EventAddressConfirmed:
+		return p.say("log.email_confirmed")
+	case twinlatch.EventAddressChanged:
+		return p.say("log.email")
+	case twinlatch.EventAddressRestored:
+		return p.say("log.email_restored")
+	case twinlatch.EventTwoStepReset:
+		return p.say("log.reset")
+	case twinlatch.EventSessionsEnded:
+		return p.say("log.out_everywhere")
+	case twinlatch.EventAccountDisabled:
+		return p.say("log.disabled")
+	case twinlatch.EventAccountEnabled:
+		return p.say("log.enabled")
+	case twinlatch.EventAccountDeleted:
+		return p.say("log.deleted")
+	case twinlatch.EventGroupsChanged:
+		return p.say("log.groups")
+	case twinlatch.EventRequired:
+		return p.say("log.required")
+	case twinlatch.EventNotRequired:
+		return p.say("log.not_required")
 	}
 	return string(e.Type)
 }

@@ -92,8 +92,12 @@ func checkCookie(p *page, https bool) {
 	if len(lines) > 1 {
 		p.t.Fatalf("%s: %d cookies: %q", p.request, len(lines), lines)
 	}
-	if p.path == "/language" {
+	switch {
+	case p.path == "/language" || p.path == profilePath:
 		checkLanguageCookie(p, https, lines[0])
+		return
+	case strings.Contains(lines[0], "mailed="):
+		checkMailedCookie(p, https, lines[0])
 		return
 	}
 	form := `^twinlatch=(|[a-z2-7]{26}\.[a-z2-7]{26}\.[A-Za-z0-9_-]{43}); Path=/; Max-Age=(0|7776000); HttpOnly; SameSite=Lax$`
@@ -111,11 +115,24 @@ func checkCookie(p *page, https bool) {
 
 func checkLanguageCookie(p *page, https bool, line string) {
 	p.t.Helper()
-	form := `^lang=[A-Za-z-]+; Path=/; Max-Age=31536000; HttpOnly; SameSite=Lax$`
+	form := `^lang=([A-Za-z-]+; Path=/; Max-Age=31536000|; Path=/; Max-Age=0); HttpOnly; SameSite=Lax$`
 	if https {
-		form = `^lang=[A-Za-z-]+; Path=/; Max-Age=31536000; HttpOnly; Secure; SameSite=Lax$`
+		form = `^lang=([A-Za-z-]+; Path=/; Max-Age=31536000|; Path=/; Max-Age=0); HttpOnly; Secure; SameSite=Lax$`
 	}
 	if !regexp.MustCompile(form).MatchString(line) {
+		p.t.Errorf("%s: cookie %q", p.request, line)
+	}
+}
+
+// checkMailedCookie: a sign-up brings it, and the page after it takes it away.
+func checkMailedCookie(p *page, https bool, line string) {
+	p.t.Helper()
+	form := `mailed=([A-Za-z0-9_-]+; Path=/; Max-Age=300|; Path=/; Max-Age=0); HttpOnly; SameSite=Lax$`
+	if https {
+		form = `__Host-mailed=([A-Za-z0-9_-]+; Path=/; Max-Age=300|; Path=/; Max-Age=0); HttpOnly; Secure; SameSite=Lax$`
+	}
+	cleared := strings.Contains(line, "mailed=;")
+	if !regexp.MustCompile("^"+form).MatchString(line) || cleared && (p.method != "GET" || p.path != "/sign-in") || !cleared && p.request[:13] != "POST /sign-up" {
 		p.t.Errorf("%s: cookie %q", p.request, line)
 	}
 }
@@ -251,6 +268,8 @@ func checkElement(p *page, d *door, n *html.Node) {
 		}
 	case "input":
 		checkInput(p, n)
+	case "select":
+		checkLabelled(p, n)
 	case "link":
 		if to := attr(n, "href"); !d.routed("GET", to) {
 			p.t.Errorf("%s: loads %q", p.request, to)
@@ -276,6 +295,17 @@ func checkInput(p *page, n *html.Node) {
 		}
 		return
 	}
+	checkLabelled(p, n)
+	if name := attr(n, "name"); (name == "password" || name == "code") && has(n, "value") {
+		p.t.Errorf("%s: %s is filled in", p.request, name)
+	}
+	if attr(n, "autocomplete") == "" {
+		p.t.Errorf("%s: input %q does not say what completes it", p.request, attr(n, "name"))
+	}
+}
+
+func checkLabelled(p *page, n *html.Node) {
+	p.t.Helper()
 	labels := 0
 	for l := range p.all("label") {
 		if attr(l, "for") == attr(n, "id") && textOf(l) != "" {
@@ -283,13 +313,7 @@ func checkInput(p *page, n *html.Node) {
 		}
 	}
 	if labels != 1 {
-		p.t.Errorf("%s: input %q has %d labels", p.request, attr(n, "name"), labels)
-	}
-	if name := attr(n, "name"); (name == "password" || name == "code") && has(n, "value") {
-		p.t.Errorf("%s: %s is filled in", p.request, name)
-	}
-	if attr(n, "autocomplete") == "" {
-		p.t.Errorf("%s: input %q does not say what completes it", p.request, attr(n, "name"))
+		p.t.Errorf("%s: %s %q has %d labels", p.request, n.Data, attr(n, "name"), labels)
 	}
 }
 

@@ -34,6 +34,7 @@ const (
 type door struct {
 	*Pages
 	env *twinlatchtest.Env
+	box *letterbox     // where its mails arrive; nil: it sends none
 	log *lockedBuffer  // all that pages and service log
 	mux *http.ServeMux // the patterns of all routes, and nothing behind them
 

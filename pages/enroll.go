@@ -33,6 +33,9 @@ func (p *Pages) methodIn(r *http.Request) (twinlatch.Description, error) {
 // addForm offers to add a factor of a kind: the fields that its method asks for,
 // or one button.
 func (p *Pages) addForm(w http.ResponseWriter, r *http.Request, who twinlatch.Enrolling) error {
+	if p.unconfirmed(who.Account()) != "" {
+		return twinlatch.ErrUnconfirmed
+	}
 	return p.renderAdd(w, r, who, nil, nil)
 }
 

@@ -34,6 +34,13 @@ func (p *person) posts() map[string]string {
 		security + "/factors/" + id + "/rename": "name=Phone",
 		security + "/factors/" + id + "/prefer": "",
 		passwordPath:                            url.Values{"old": {"not it, not at all"}, "password": {"five unrelated words are here"}}.Encode(),
+		profilePath:                             "name=Bo&language=cs",
+		addressPath:                             url.Values{"email": {"new@example.com"}}.Encode(),
+		"/forgot":                               url.Values{"email": {p.email}}.Encode(),
+		"/reset/x":                              url.Values{"password": {"five unrelated words are here"}}.Encode(),
+		"/not-me/x":                             "",
+		"/email/x":                              "",
+		"/email/again":                          "",
 		security + "/turn-off":                  "",
 		security + "/backup-codes":              "",
 		security + "/sessions/end-others":       "",
@@ -54,7 +61,7 @@ func onlyForms(posts map[string]string) map[string]string {
 
 func TestPostsFromOtherSitesAreRefused(t *testing.T) {
 	t.Parallel()
-	d := newDoor(t, development)
+	d, _ := withMail(t, development)
 	ana := d.anaWithApp(t)
 	posts := ana.posts()
 	if want := slices.DeleteFunc(d.routes(), func(r route) bool { return r.method != "POST" }); len(posts) != len(want) {
@@ -164,7 +171,7 @@ func malformed(body string) map[string]struct {
 
 func TestMalformedPosts(t *testing.T) {
 	t.Parallel()
-	d := newDoor(t, development)
+	d, _ := withMail(t, development)
 	ana := d.anaWithApp(t)
 	before := ana.get(security).text("main")
 	for path, body := range onlyForms(ana.posts()) {

@@ -115,12 +115,21 @@ func (p *Pages) chooseLanguage(w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 	}
-	http.SetCookie(w, &http.Cookie{
-		Name: languageCookie, Value: chosen.Tag, Path: "/", MaxAge: int((365 * 24 * time.Hour).Seconds()),
-		Secure: p.cookie.Secure, HttpOnly: true, SameSite: http.SameSiteLaxMode,
-	})
+	p.rememberLanguage(w, chosen.Tag)
 	if to := returnTo(r); to != "" {
 		return p.redirect(w, r, to)
 	}
 	return p.home(w, r)
+}
+
+// rememberLanguage keeps a choice in the browser, or forgets it when it is empty.
+func (p *Pages) rememberLanguage(w http.ResponseWriter, tag string) {
+	age := 365 * 24 * time.Hour
+	if tag == "" {
+		age = -time.Second
+	}
+	http.SetCookie(w, &http.Cookie{
+		Name: languageCookie, Value: tag, Path: "/", MaxAge: int(age.Seconds()),
+		Secure: p.cookie.Secure, HttpOnly: true, SameSite: http.SameSiteLaxMode,
+	})
 }

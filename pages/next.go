@@ -92,6 +92,18 @@ func (p *Pages) toRequired(w http.ResponseWriter, r *http.Request, route route) 
 	return p.redirect(w, r, link(requiredPath, origin(r, route)))
 }
 
+// toOwner leads to this page again, by way of what is missing for it.
+func (p *Pages) toOwner(w http.ResponseWriter, r *http.Request, d twinlatch.Decision) error {
+	switch here := (route{}); d.Step {
+	case twinlatch.NeedSecondStep:
+		return p.toVerify(w, r, here)
+	case twinlatch.NeedFactor:
+		return p.toRequired(w, r, here)
+	default:
+		return p.toSignIn(w, r, here)
+	}
+}
+
 // toProof asks for a fresh proof: the second step, or the password while there
 // is none.
 func (p *Pages) toProof(w http.ResponseWriter, r *http.Request, route route) error {

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/twinlatch/twinlatch"
 	"github.com/twinlatch/twinlatch/twinlatchtest"
 )
 
@@ -20,7 +21,8 @@ type person struct {
 	app             twinlatchtest.App
 }
 
-// ana has an account and is signed in. Two-step verification is off.
+// ana has an account and is signed in. Her address is confirmed, where it has to be.
+// Two-step verification is off.
 func (d *door) ana(t testing.TB) *person {
 	t.Helper()
 	return d.person(t, anaEmail)
@@ -28,10 +30,30 @@ func (d *door) ana(t testing.TB) *person {
 
 func (d *door) person(t testing.TB, email string) *person {
 	t.Helper()
+	p := d.stranger(t, email)
+	if d.env.Mails() {
+		p.post(p.confirmation()).is(200)
+	}
+	return p
+}
+
+// stranger is a person whose address is not confirmed.
+func (d *door) stranger(t testing.TB, email string) *person {
+	t.Helper()
 	p := &person{browser: d.browser(t), email: email, password: anaPassword}
 	p.post("/sign-up", "name", "Ana", "email", p.email, "password", p.password).goes("/sign-in")
 	p.signIn().goes(security)
 	return p
+}
+
+// confirmation is the link in the mail that a sign-up had sent.
+func (p *person) confirmation() string {
+	p.t.Helper()
+	token := p.door.box.newestTo(p.t, p.door, p.email, twinlatch.EventAccountCreated)
+	if token == "" {
+		p.t.Fatalf("no mail to %s", p.email)
+	}
+	return "/email/" + token
 }
 
 // anaWithApp has enrolled an authenticator app a moment ago, so that her proof

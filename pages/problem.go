@@ -20,6 +20,8 @@ func (p *Pages) failed(w http.ResponseWriter, r *http.Request, route route, err 
 		err = p.toProof(w, r, route)
 	case errors.Is(err, twinlatch.ErrNoSession):
 		err = p.toSignIn(w, r, route) // the session has a newer token or none: that page knows
+	case errors.Is(err, twinlatch.ErrUnconfirmed):
+		err = p.needConfirmation(w, r, problem.Status)
 	default:
 		problem.SetHeaders(w.Header())
 		key, args := p.explain(r, err, problem)
@@ -47,6 +49,8 @@ func (p *Pages) explain(r *http.Request, err error, problem web.Problem) (key st
 		return "err.form", nil
 	case "recovered":
 		return "err.recovered", nil
+	case "forbidden":
+		return "err.forbidden", nil
 	case "two-step-off":
 		return "sec.backup.none", nil
 	case "unknown-address":

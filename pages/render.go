@@ -2,11 +2,13 @@ package pages
 
 import (
 	"bytes"
+	"cmp"
 	"compress/gzip"
 	"embed"
 	"fmt"
 	"html/template"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -29,7 +31,8 @@ type view struct {
 	script bool               // the page has something for app.js to do
 	secret bool               // the page holds a secret: it is not compressed (BREACH)
 	who    *twinlatch.Account // set: a page of Settings
-	trail  string             // a page below Security
+	menu   string             // the page of the side menu that it is, or is below; empty: Security
+	trail  string             // the page below it
 	data   any
 }
 
@@ -40,10 +43,26 @@ type frame struct {
 	Script    bool
 	Settings  bool
 	Login     string
+	Menu      []menuItem
+	Section   menuItem // of the menu: where the page is
 	Trail     string
 	Language  languageSwitch
 	Dev       *devBanner
 	Data      any
+}
+
+// menuItem is a page of User settings.
+type menuItem struct {
+	Path, Name string
+	Current    bool
+}
+
+// menu are the pages of User settings, and which of them is current.
+func (p *Pages) menu(current string) (items []menuItem, section menuItem) {
+	items = []menuItem{{Path: profilePath, Name: p.say("nav.profile")}, {Path: security, Name: p.say("nav.security")}}
+	i := slices.IndexFunc(items, func(m menuItem) bool { return m.Path == cmp.Or(current, security) })
+	items[i].Current = true
+	return items, items[i]
 }
 
 func (p *Pages) loadViews() (*views, error) {
@@ -85,6 +104,7 @@ func (p *Pages) render(w http.ResponseWriter, r *http.Request, v view) error {
 	}
 	if v.who != nil {
 		f.Settings, f.Login, f.Trail = true, v.who.Login, v.trail
+		f.Menu, f.Section = p.menu(v.menu)
 	}
 	if p.cfg.Dev != nil {
 		f.Dev = p.banner()
@@ -132,7 +152,7 @@ func (p *Pages) funcs() template.FuncMap {
 	return template.FuncMap{
 		"t":      p.markup,
 		"n":      p.count,
-		"b":      func(s string) template.HTML { return "<b><bdi>" + escaped(s) + "</bdi></b>" },
+		"b":      bold,
 		"num":    func(s string) template.HTML { return `<span class="num" dir="ltr">` + escaped(s) + "</span>" },
 		"icon":   p.files.icon,
 		"static": p.files.path,
@@ -149,6 +169,9 @@ func (p *Pages) funcs() template.FuncMap {
 }
 
 func escaped(s string) template.HTML { return template.HTML(template.HTMLEscapeString(s)) }
+
+// bold is an address or a name of a person in a sentence.
+func bold(s string) template.HTML { return "<b><bdi>" + escaped(s) + "</bdi></b>" }
 
 func timeTag(t time.Time, text string) template.HTML {
 	return template.HTML(`<time datetime="` + t.UTC().Format(time.RFC3339) + `">` + template.HTMLEscapeString(text) + `</time>`)

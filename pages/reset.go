@@ -20,6 +20,11 @@ func (p *Pages) mailRoutes() []route {
 		open("POST", "/reset/{token}", p.reset),
 		open("GET", "/not-me/{token}", p.alarmForm),
 		open("POST", "/not-me/{token}", p.alarm),
+		open("GET", "/email/{token}", p.confirmAddressForm),
+		open("POST", "/email/{token}", p.confirmAddress),
+		{method: "POST", path: "/email/again", enrolling: p.askConfirmation, formless: true},
+		passed("GET", addressPath, p.addressForm),
+		passed("POST", addressPath, p.changeAddress),
 	}
 }
 
@@ -56,7 +61,7 @@ func (p *Pages) forgot(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	data := sentPage{Email: "<b><bdi>" + escaped(email) + "</bdi></b>", Again: email}
+	data := sentPage{Email: bold(email), Again: email}
 	return p.render(w, r, view{page: "forgotsent", title: p.say("forgot.sent.title"), data: data})
 }
 
@@ -94,7 +99,7 @@ type resetPage struct {
 
 func (p *Pages) resetForm(w http.ResponseWriter, r *http.Request) error {
 	if err := p.service.CheckTicket(r.Context(), tokenIn(r), twinlatch.TicketReset); err != nil {
-		return p.deadLink(w, r, err)
+		return p.deadReset(w, r, err)
 	}
 	return p.renderReset(w, r, nil)
 }
@@ -112,7 +117,7 @@ func (p *Pages) reset(w http.ResponseWriter, r *http.Request) error {
 	case errors.As(err, &bad), errors.Is(err, twinlatch.ErrBusy):
 		return p.renderReset(w, r, err)
 	}
-	return p.deadLink(w, r, err)
+	return p.deadReset(w, r, err)
 }
 
 func (p *Pages) renderReset(w http.ResponseWriter, r *http.Request, wrong error) error {
@@ -137,24 +142,35 @@ func (p *Pages) renderReset(w http.ResponseWriter, r *http.Request, wrong error)
 	return p.render(w, r, view{page: "reset", status: status, title: p.say("reset.title"), failed: wrong != nil, script: true, data: data})
 }
 
+type deadLinkPage struct {
+	Hint         string // who needs no new one; often empty
+	Again, Label string // where a new one is
+}
+
 // deadLink says that a link cannot be used any more, and where a new one is.
-func (p *Pages) deadLink(w http.ResponseWriter, r *http.Request, err error) error {
+func (p *Pages) deadLink(w http.ResponseWriter, r *http.Request, err error, data deadLinkPage) error {
 	if !errors.Is(err, twinlatch.ErrExpired) {
 		return err
 	}
-	return p.render(w, r, view{page: "deadlink", status: http.StatusGone, title: p.say("link.dead.title"), failed: r.Method == http.MethodPost})
+	return p.render(w, r, view{page: "deadlink", status: http.StatusGone, title: p.say("link.dead.title"), failed: r.Method == http.MethodPost, data: data})
+}
+
+// deadReset is deadLink for a link to choose a password, and for "This was not me",
+// after which one chooses a new one as well.
+func (p *Pages) deadReset(w http.ResponseWriter, r *http.Request, err error) error {
+	return p.deadLink(w, r, err, deadLinkPage{Again: "/forgot", Label: p.say("link.dead.again")})
 }
 
 func (p *Pages) alarmForm(w http.ResponseWriter, r *http.Request) error {
 	if err := p.service.CheckTicket(r.Context(), tokenIn(r), twinlatch.TicketAlarm); err != nil {
-		return p.deadLink(w, r, err)
+		return p.deadReset(w, r, err)
 	}
 	return p.render(w, r, view{page: "notme", title: p.say("notme.title"), data: r.URL.EscapedPath()})
 }
 
 func (p *Pages) alarm(w http.ResponseWriter, r *http.Request) error {
 	if err := p.service.RaiseAlarm(r.Context(), tokenIn(r), p.client(r)); err != nil {
-		return p.deadLink(w, r, err)
+		return p.deadReset(w, r, err)
 	}
 	return p.render(w, r, view{page: "notmedone", title: p.say("notme.done.title")})
 }

@@ -11,10 +11,16 @@ import (
 	"github.com/twinlatch/twinlatch/twinlatchtest"
 )
 
-// letterbox is where mails of a door arrive, each "event link".
+// letterbox is where mails of a door arrive.
 type letterbox struct {
 	mu   sync.Mutex
-	mail []string
+	mail []letter
+}
+
+// letter is a mail for an event, with the token of its link.
+type letter struct {
+	to, token string
+	of        twinlatch.EventType
 }
 
 func (*letterbox) Name() string                      { return "letterbox" }
@@ -23,24 +29,36 @@ func (*letterbox) Carries(by twinlatch.Channel) bool { return by == twinlatch.Em
 func (b *letterbox) Send(_ context.Context, m twinlatch.Message) (string, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.mail = append(b.mail, m.Body.Reveal())
+	of, token, _ := strings.Cut(m.Body.Reveal(), " ")
+	b.mail = append(b.mail, letter{to: m.To.Reveal(), token: token, of: twinlatch.EventType(of)})
 	return "", nil
+}
+
+// has makes a Service send mails into the box.
+func (b *letterbox) has(c *twinlatch.Config) {
+	c.Sending.Senders = append(c.Sending.Senders, b)
+	c.Notice = func(_ twinlatch.Account, e twinlatch.Event, t twinlatch.Token) *twinlatch.Message {
+		return &twinlatch.Message{Subject: "x", Body: twinlatch.NewSecret(string(e.Type) + " " + t.Reveal())}
+	}
 }
 
 // withMail is a door that sends mails.
 func withMail(t testing.TB, change ...func(*Config)) (*door, *letterbox) {
 	t.Helper()
 	box := new(letterbox)
-	return doorOn(t, twinlatchtest.SQLite(t), func(c *twinlatch.Config) {
-		c.Sending.Senders = append(c.Sending.Senders, box)
-		c.Notice = func(_ twinlatch.Account, e twinlatch.Event, t twinlatch.Token) *twinlatch.Message {
-			return &twinlatch.Message{Subject: "x", Body: twinlatch.NewSecret(string(e.Type) + " " + t.Reveal())}
-		}
-	}, change...), box
+	d := doorOn(t, twinlatchtest.SQLite(t), box.has, change...)
+	d.box = box
+	return d, box
 }
 
 // newest is the link in the newest mail for an event; empty: there is none.
 func (b *letterbox) newest(t testing.TB, d *door, of twinlatch.EventType) (link string) {
+	t.Helper()
+	return b.newestTo(t, d, "", of)
+}
+
+// newestTo is newest of those to an address; empty: to anybody.
+func (b *letterbox) newestTo(t testing.TB, d *door, to string, of twinlatch.EventType) (link string) {
 	t.Helper()
 	for tried := 1; tried > 0; {
 		var err error
@@ -48,9 +66,11 @@ func (b *letterbox) newest(t testing.TB, d *door, of twinlatch.EventType) (link 
 			t.Fatal(err)
 		}
 	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	for _, m := range b.mail {
-		if kind, token, _ := strings.Cut(m, " "); kind == string(of) {
-			link = token
+		if m.of == of && (to == "" || m.to == to) {
+			link = m.token
 		}
 	}
 	return link

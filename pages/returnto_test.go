@@ -2,6 +2,7 @@ package pages
 
 import (
 	"bufio"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -42,7 +43,7 @@ func TestHostileReturnTo(t *testing.T) {
 	ana := d.anaWithApp(t)
 	off := d.person(t, "bo@example.com")
 	remove := ana.get(security).link(security + "/factors/")
-	for _, to := range hostile(t) {
+	for i, to := range hostile(t) {
 		query := "?return_to=" + url.QueryEscape(to)
 		guest, half := d.browser(t), ana.elsewhere()
 		half.signIn().goes("/verify")
@@ -60,7 +61,7 @@ func TestHostileReturnTo(t *testing.T) {
 		}
 		guest.get("/verify" + query).goes("/sign-in")
 		guest.post("/recover"+query, "code", "0000").goes("/sign-in")
-		guest.post("/sign-up"+query, "name", "Cyd", "email", "cyd@example.com", "password", anaPassword).goes("/sign-in")
+		guest.post("/sign-up"+query, "name", "Cyd", "email", fmt.Sprintf("cyd.%d@example.com", i), "password", anaPassword).goes("/sign-in")
 		ana.get("/sign-in" + query).goes(security)
 		ana.get("/verify" + query).goes(security)
 		half.post("/verify/ask" + query).goes("/verify")

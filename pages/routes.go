@@ -80,6 +80,8 @@ func (p *Pages) routes() []route {
 		{method: "POST", path: security + "/factors/{factor}/remove", passed: p.remove, returns: true},
 		button(security+"/factors/{factor}/rename", p.rename),
 		button(security+"/factors/{factor}/prefer", p.prefer),
+		passed("GET", profilePath, p.profile),
+		passed("POST", profilePath, p.changeProfile),
 		passed("GET", passwordPath, p.passwordForm),
 		passed("POST", passwordPath, p.changePassword),
 		passed("GET", security+"/turn-off", p.turnOffForm),

@@ -47,11 +47,12 @@ import (
 //	ver    303 /verify          offer  the page that offers the change
 //	conf   303 /confirm         want   where the request wanted to go
 //	want   303 there at once    -      no return_to
-//	sec    303 Security
+//	sec    303 Security            prof   303 Profile
 //	app    303 to the enrollment that began
 //
-// S is Security, C an enrollment that this session began, F a factor of the
-// account and O another session of it.
+// S is Security, P is Profile, C an enrollment that this session began, F a factor
+// of the account and O another session of it. T is the link to a new address of the
+// account, which is good for a day, and for nothing else.
 const matrix = `
                             back  | none junk twice ended gone | first aged moved lost | code full idle off  off10
 GET  /                      -     | in   in   in    in    in   | ver   ver  ver   ver  | sec  sec  sec  sec  sec
@@ -72,6 +73,21 @@ GET  /verify/pick/text      want  | in   in   in    in    in   | 200   200  200 
 GET  /recover               want  | in   in   in    in    in   | 200   200  200   200  | 200  200  200  want want
 POST /recover               want  | in   in   in    in    in   | 422   422  422   403  | 422  422  422  want want
 
+GET  /forgot                -     | 200  200  200   200   200  | 200   200  200   200  | 200  200  200  200  200
+POST /forgot                -     | 200  200  200   200   200  | 200   200  200   200  | 200  200  200  200  200
+GET  /reset/T               -     | 410  410  410   410   410  | 410   410  410   410  | 410  410  410  410  410
+POST /reset/T               -     | 410  410  410   410   410  | 410   410  410   410  | 410  410  410  410  410
+GET  /not-me/T              -     | 410  410  410   410   410  | 410   410  410   410  | 410  410  410  410  410
+POST /not-me/T              -     | 410  410  410   410   410  | 410   410  410   410  | 410  410  410  410  410
+GET  /email/T               -     | 200  200  200   200   410  | 200   410  200   200  | 200  200  200  200  200
+POST /email/T               offer | in   in   in    in    410  | ver   410  ver   ver  | 200  200  200  200  200
+POST /email/again           sec   | in   in   in    in    in   | ver   ver  ver   ver  | sec  sec  sec  sec  sec
+
+GET  /required              self  | in   in   in    in    in   | ver   ver  ver   ver  | want want want want want
+GET  P                      self  | in   in   in    in    in   | ver   ver  ver   ver  | 200  200  200  200  200
+POST P                      offer | in   in   in    in    in   | ver   ver  ver   ver  | prof prof prof prof prof
+GET  P/address              self  | in   in   in    in    in   | ver   ver  ver   ver  | 403  200  ver  200  conf
+POST P/address              offer | in   in   in    in    in   | ver   ver  ver   ver  | 403  200  ver  200  conf
 GET  /confirm               want  | in   in   in    in    in   | ver   ver  ver   ver  | ver  ver  ver  200  200
 POST /confirm               want  | in   in   in    in    in   | ver   ver  ver   ver  | ver  ver  ver  want want
 GET  S                      self  | in   in   in    in    in   | ver   ver  ver   ver  | 200  200  200  200  200
@@ -131,11 +147,13 @@ func TestEveryRouteForEveryBrowser(t *testing.T) {
 	t.Parallel()
 	states, rows := readMatrix()
 	database := twinlatchtest.SQLite(t)
-	net := new(carrier)
+	net, box := new(carrier), new(letterbox)
 	d := doorOn(t, database, func(c *twinlatch.Config) {
 		c.Methods = textMethods(t)
 		c.Sending = twinlatch.Sending{Senders: []twinlatch.Sender{net}, NetworkPerHour: 10000}
+		box.has(c)
 	}, development)
+	d.box = box
 	raw, err := sql.Open("sqlite", strings.TrimPrefix(database, "sqlite:")+"?_pragma=busy_timeout(5000)")
 	if err != nil {
 		t.Fatal(err)
@@ -150,7 +168,7 @@ func TestEveryRouteForEveryBrowser(t *testing.T) {
 		if len(r.cells) != len(states) {
 			t.Fatalf("%s %s: %d cells for %d states", r.method, r.path, len(r.cells), len(states))
 		}
-		_, pattern := d.mux.Handler(&http.Request{Method: r.method, URL: &url.URL{Path: strings.Replace(r.path, "S", security, 1)}})
+		_, pattern := d.mux.Handler(&http.Request{Method: r.method, URL: &url.URL{Path: strings.NewReplacer("S", security, "P", profilePath).Replace(r.path)}})
 		if !known[pattern] {
 			t.Errorf("%s %s: no route of its own, but %q", r.method, r.path, pattern)
 		}
@@ -183,7 +201,7 @@ func TestEveryRouteForEveryBrowser(t *testing.T) {
 // that was refused has not, and so the next row shows as well that the session is
 // still what it was.
 func (r row) changes(state string) bool {
-	refused := slices.Contains([]string{"in", "ver", "conf", "403", "404", "409", "422"}, r.cells[state])
+	refused := slices.Contains([]string{"in", "ver", "conf", "403", "404", "409", "410", "422"}, r.cells[state])
 	return r.method == "POST" && !refused
 }
 
@@ -226,6 +244,7 @@ type situation struct {
 	account   twinlatch.Account
 	challenge twinlatch.ChallengeID // an open enrollment of this session
 	factor    twinlatch.FactorID
+	link      string // the token of a link to a new address
 }
 
 func newSituation(t *testing.T, d *door, net *carrier, email string, raw *sql.DB) *situation {
@@ -234,6 +253,8 @@ func newSituation(t *testing.T, d *door, net *carrier, email string, raw *sql.DB
 	if s.account, err = d.env.FindAccount(t.Context(), twinlatch.MainRealm, email); err != nil {
 		t.Fatal(err)
 	}
+	s.post(addressPath, "email", "moved."+email).is(200)
+	s.link = d.box.newestTo(t, d, "moved."+email, twinlatch.EventAddressAsked)
 	return s
 }
 
@@ -317,7 +338,7 @@ func (s *situation) factors() (ids []twinlatch.FactorID) {
 // check sends the request of a row and compares the answer with a cell.
 func (s *situation) check(r row, cell string) {
 	path := strings.NewReplacer(
-		"S", security, "*", s.door.files.files["app.css"].hash,
+		"S", security, "P", profilePath, "*", s.door.files.files["app.css"].hash, "/T", "/"+s.link,
 		"/C", "/"+cmp.Or(string(s.challenge), "aaaaaaaaaaaaaaaaaaaaaaaaaa"),
 		"/F", "/"+cmp.Or(string(s.factor), "aaaaaaaaaaaaaaaaaaaaaaaaaa"),
 		"/O", "/"+string(s.another()),
@@ -344,6 +365,8 @@ func (s *situation) check(r row, cell string) {
 		p.goes(wanted)
 	case "sec":
 		p.goes(security)
+	case "prof":
+		p.goes(profilePath)
 	case "app":
 		if p.is(303); !strings.HasPrefix(p.location, security+"/confirm/") {
 			s.t.Errorf("goes to %s", p.location)
@@ -380,6 +403,14 @@ func (s *situation) fields(path string) []string {
 		return []string{"factor", string(s.factor)}
 	case "/recover":
 		return []string{"code", "0000-0000-0000-0000"}
+	case "/reset/T":
+		return []string{"password", "five unrelated words are here"}
+	case "/forgot":
+		return []string{"email", s.email}
+	case "P":
+		return []string{"name", "Bo", "language", "en"}
+	case "P/address":
+		return []string{"email", "other." + s.email}
 	case "S/add/text":
 		return []string{"phone", s.number()}
 	case "S/factors/F/rename":

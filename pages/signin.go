@@ -12,7 +12,9 @@ import (
 type signInPage struct {
 	Email, Password field
 	Note            string
-	Next            bool // comes from the form for a new account
+	Next            bool   // comes from the form for a new account
+	Mailed          string // the address to which that had a mail sent
+	Outbox          bool   // development mode keeps it
 	Action, SignUp  string
 	Forgot          string // empty: there are no mails
 }
@@ -78,8 +80,11 @@ func (p *Pages) renderSignIn(w http.ResponseWriter, r *http.Request, email strin
 	data.Email.Focus = wrong == nil
 	// The answer to a sign-up is the same for a taken address, so what is said
 	// here is true in both cases.
-	if from, err := url.Parse(r.Referer()); err == nil && wrong == nil {
+	if from, err := url.Parse(r.Referer()); err == nil && wrong == nil && !p.service.Mails() {
 		data.Next = from.Path == "/sign-up"
+	}
+	if r.Method == http.MethodGet {
+		data.Mailed, data.Outbox = p.mailed(w, r), p.cfg.Dev != nil
 	}
 	if wrong != nil {
 		problem = web.ProblemOf(wrong, p.service.Now())

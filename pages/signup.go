@@ -1,10 +1,12 @@
 package pages
 
 import (
+	"encoding/base64"
 	"errors"
 	"net/http"
 	"net/mail"
 	"strings"
+	"time"
 
 	"github.com/twinlatch/twinlatch"
 	"github.com/twinlatch/twinlatch/web"
@@ -22,7 +24,7 @@ func (p *Pages) signUpForm(w http.ResponseWriter, r *http.Request) error {
 }
 
 // signUp makes an account. The answer is the same for a new and for a taken
-// address, and leads to sign-in.
+// address, and leads to sign-in, which says where the mail was sent.
 func (p *Pages) signUp(w http.ResponseWriter, r *http.Request) error {
 	form, err := web.Form(w, r)
 	if err != nil {
@@ -42,15 +44,52 @@ func (p *Pages) signUp(w http.ResponseWriter, r *http.Request) error {
 	if wrong != nil {
 		return p.renderSignUp(w, r, form, wrong)
 	}
-	_, err = p.service.CreateAccount(r.Context(), n, p.client(r))
+	err = p.service.SignUp(r.Context(), n, p.client(r))
 	var bad *twinlatch.FieldError
 	switch {
 	case errors.As(err, &bad), errors.Is(err, twinlatch.ErrBusy), errors.Is(err, twinlatch.ErrLimited):
 		return p.renderSignUp(w, r, form, []error{err})
-	case err != nil && !errors.Is(err, twinlatch.ErrExists):
+	case err != nil:
 		return err
 	}
+	if p.service.Mails() {
+		p.setMailed(w, base64.RawURLEncoding.EncodeToString([]byte(strings.TrimSpace(n.Login))), mailedFor)
+	}
 	return p.redirect(w, r, link("/sign-in", returnTo(r)))
+}
+
+// mailedFor is how long a sign-up may take to lead to the next page.
+const mailedFor = 5 * time.Minute
+
+// mailedCookie takes the address of a sign-up to the next page, once: in the URL it
+// would be in histories and logs. Over HTTPS no other host can set it.
+func (p *Pages) mailedCookie() string {
+	if p.cookie.Secure {
+		return "__Host-mailed"
+	}
+	return "mailed"
+}
+
+func (p *Pages) setMailed(w http.ResponseWriter, value string, lasts time.Duration) {
+	http.SetCookie(w, &http.Cookie{
+		Name: p.mailedCookie(), Value: value, Path: "/", MaxAge: int(lasts / time.Second),
+		Secure: p.cookie.Secure, HttpOnly: true, SameSite: http.SameSiteLaxMode,
+	})
+}
+
+// mailed is the address of the sign-up that this browser comes from, and forgets
+// it; empty: it comes from elsewhere.
+func (p *Pages) mailed(w http.ResponseWriter, r *http.Request) string {
+	found := r.CookiesNamed(p.mailedCookie())
+	if len(found) == 0 {
+		return ""
+	}
+	p.setMailed(w, "", -time.Second)
+	address, err := base64.RawURLEncoding.DecodeString(found[0].Value)
+	if err != nil || !isEmail(string(address)) {
+		return ""
+	}
+	return string(address)
 }
 
 // isEmail accepts an address that a mail could be sent to: no name around it,

@@ -66,6 +66,26 @@ func showEveryTemplate(t *testing.T, language string) {
 		"resetdone": func(t *testing.T) *page {
 			return mails.browser(t).post("/reset/"+link(t, twinlatch.EventResetAsked), "password", "five unrelated words are here").is(200)
 		},
+		"email": func(t *testing.T) *page { p := mails.stranger(t, addressOf(t)); return p.get(p.confirmation()).is(200) },
+		"emaildone": func(t *testing.T) *page {
+			p := mails.stranger(t, addressOf(t))
+			return p.post(p.confirmation()).is(200)
+		},
+		"unconfirmed": func(t *testing.T) *page {
+			return mails.stranger(t, addressOf(t)).get(security + "/add/totp").is(403)
+		},
+		"address": func(t *testing.T) *page { return somebody(t, mails).get(addressPath).is(200) },
+		"addresssent": func(t *testing.T) *page {
+			return somebody(t, mails).post(addressPath, "email", "new."+addressOf(t)).is(200)
+		},
+		"required": func(t *testing.T) *page {
+			must := newDoor(t, development)
+			must.language = language
+			p := must.ana(t)
+			must.require(t)
+			return p.get(requiredPath).is(200)
+		},
+		"profile":  func(t *testing.T) *page { return somebody(t, d).get(profilePath).is(200) },
 		"deadlink": func(t *testing.T) *page { return mails.browser(t).get("/reset/x").is(410) },
 		"notme": func(t *testing.T) *page {
 			return mails.browser(t).get("/not-me/" + link(t, twinlatch.EventFactorAdded)).is(200)
@@ -123,10 +143,15 @@ func showEveryTemplate(t *testing.T, language string) {
 	}
 }
 
+// addressOf is one of the test's own.
+func addressOf(t *testing.T) string {
+	return strings.ToLower(strings.ReplaceAll(t.Name(), "/", ".")) + "@example.com"
+}
+
 // somebody has just enrolled, under an address of the test's own.
 func somebody(t *testing.T, d *door) *person {
 	t.Helper()
-	p := d.person(t, strings.ToLower(strings.ReplaceAll(t.Name(), "/", "."))+"@example.com")
+	p := d.person(t, addressOf(t))
 	p.app = p.enroll()
 	return p
 }
@@ -134,7 +159,7 @@ func somebody(t *testing.T, d *door) *person {
 // texter has just enrolled a number.
 func (d *door) texter(t *testing.T, net *carrier, number string) *person {
 	t.Helper()
-	p := d.person(t, strings.ToLower(strings.ReplaceAll(t.Name(), "/", "."))+"@example.com")
+	p := d.person(t, addressOf(t))
 	p.addNumber(net, number)
 	return p
 }
@@ -183,7 +208,7 @@ func TestEveryErrorHasWords(t *testing.T) {
 	d := newDoor(t)
 	for _, err := range []error{
 		twinlatch.ErrNotFound, twinlatch.ErrExpired, twinlatch.ErrNoTriesLeft, &twinlatch.LimitError{}, &twinlatch.LimitError{RetryAt: d.env.Clock.Now().Add(time.Minute)},
-		twinlatch.ErrBusy, twinlatch.ErrRecovered, twinlatch.ErrTwoStepOff, twinlatch.ErrUnknownAddress, &twinlatch.FieldError{Field: "x", Key: "err.name", Args: map[string]string{"n": "60"}},
+		twinlatch.ErrBusy, twinlatch.ErrRecovered, twinlatch.ErrTwoStepOff, twinlatch.ErrForbidden, twinlatch.ErrUnknownAddress, &twinlatch.FieldError{Field: "x", Key: "err.name", Args: map[string]string{"n": "60"}},
 	} {
 		p := d.browser(t)
 		key, args := d.explain(p.request("GET", "/", ""), err, web.ProblemOf(err, d.env.Clock.Now()))

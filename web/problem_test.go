@@ -49,6 +49,8 @@ func TestProblemOf(t *testing.T) {
 		{twinlatch.ErrNotFresh, 401, "verify-again", ""},
 		{twinlatch.ErrRecovered, 403, "recovered", ""},
 		{twinlatch.ErrTwoStepOff, 409, "two-step-off", ""},
+		{twinlatch.ErrUnconfirmed, 403, "unconfirmed", ""},
+		{twinlatch.ErrForbidden, 403, "forbidden", ""},
 		{twinlatch.ErrUnknownAddress, 403, "unknown-address", ""},
 		{twinlatch.ErrDisabled, 403, "account-disabled", ""},
 		{twinlatch.ErrWrongKeys, 500, "internal", ""},
