@@ -168,7 +168,7 @@ func (s *Service) record(tx Tx, id AccountID, actor string, c Client, t EventTyp
 	if err := tx.Append(e); err != nil {
 		return err
 	}
-	return s.notify(tx, e)
+	return s.notify(tx, e, c)
 }
 
 // Events lists an account's newest events before seq (0: the newest of all).

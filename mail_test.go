@@ -1,6 +1,7 @@
 package twinlatch_test
 
 import (
+	"context"
 	"testing"
 	"time"
 
@@ -108,4 +109,78 @@ func TestNobodyCarriesTheChannel(t *testing.T) {
 	bob.later(30 * time.Minute)
 	bob.deliver(0)
 	equal(t, "asked", mail.calls()+phone.calls(), 0)
+}
+
+// looking is a Store that lets a test look at the end of each transaction, before
+// it is committed.
+type looking struct {
+	twinlatch.Store
+	look func()
+}
+
+func (l *looking) Tx(c context.Context, id twinlatch.AccountID, fn func(twinlatch.Tx) error) error {
+	return l.Store.Tx(c, id, func(tx twinlatch.Tx) error {
+		err := fn(tx)
+		if l.look != nil {
+			l.look()
+		}
+		return err
+	})
+}
+
+// A mail is due when it is there to be found, and not before.
+func TestDueComesAfterTheCommit(t *testing.T) {
+	t.Parallel()
+	post, store := &postman{name: "post"}, &looking{}
+	w := newWorld(t, mailed(post), func(c *twinlatch.Config) { store.Store, c.Store = c.Store, store })
+	due := func() bool {
+		select {
+		case <-w.Due():
+			return true
+		default:
+			return false
+		}
+	}
+	ann := w.protected("ann@example.com")
+	w.deliverAll()
+	due()
+	store.look = func() {
+		if due() {
+			t.Error("due before it is committed")
+		}
+	}
+	ann.backupCodes()
+	store.look = nil
+	equal(t, "due", due(), true)
+	w.deliver(1)
+	ann.signIn(cafe)
+	ann.ok(ann.SetLocale(ctx, ann.passed(), "cs"))
+	w.deliverAll()
+	due()
+	ann.ok(ann.SetLocale(ctx, ann.passed(), "en")) // no mail
+	equal(t, "due without a mail", due(), false)
+}
+
+// Mails are in the account's language, else in that of the page which caused them.
+func TestTheLanguageOfMails(t *testing.T) {
+	t.Parallel()
+	post := &postman{name: "post"}
+	var locales []string
+	w := newWorld(t, mailed(post), func(c *twinlatch.Config) {
+		write := c.Notice
+		c.Notice = func(a twinlatch.Account, e twinlatch.Event, t twinlatch.Token) *twinlatch.Message {
+			locales = append(locales, string(e.Type)+" "+a.Locale)
+			return write(a, e, t)
+		}
+	})
+	czech := home
+	czech.Locale = "cs"
+	w.ok(w.signUp("ann@example.com", "Ann", password, czech))
+	w.ok(w.signUp("ann@example.com", "Ann", password, czech)) // answered later
+	equal(t, "locales", locales, []string{"account.created cs", "account.asked cs"})
+	b := w.found("ann@example.com").signIn(czech)
+	b.ok(b.SetLocale(ctx, b.passed(), "en"))
+	locales = nil
+	b.ok(b.AskConfirmation(ctx, b.passed().Enrolling(), czech))
+	equal(t, "locales", locales, []string{"address.asked en"})
 }

@@ -1,5 +1,10 @@
 package twinlatch
 
+import (
+	"cmp"
+	"context"
+)
+
 // Notice writes the e-mail that the owner of an account gets for an event, or nil
 // for none. The token is for a link in it: of EventResetAsked to choose a new
 // password (ResetPassword); of EventAddressAsked, and of an account that is not
@@ -29,7 +34,7 @@ const noticeFor = day
 // notify puts the notice of an event, if there is one, into the outbox, in the
 // transaction of the change. It is sent afterwards: broken mail stops nobody.
 // Accounts of applications have no address that we know.
-func (s *Service) notify(tx Tx, e Event) error {
+func (s *Service) notify(tx Tx, e Event, c Client) error {
 	if s.cfg.Notice == nil {
 		return nil
 	}
@@ -37,6 +42,7 @@ func (s *Service) notify(tx Tx, e Event) error {
 	if err != nil || a.Realm != MainRealm || !a.DeletedAt.IsZero() {
 		return err
 	}
+	a.Locale = cmp.Or(a.Locale, c.Locale)
 	purpose, lasts, to, about := TicketAlarm, alarmFor, a.Login, ""
 	switch {
 	case e.Type == EventResetAsked:
@@ -69,7 +75,6 @@ func (s *Service) notify(tx Tx, e Event) error {
 		return err
 	}
 	stored.Tries, stored.NextAt = 0, now // nobody waits for it
-	s.wake()
 	return tx.Enqueue(stored)
 }
 
@@ -82,4 +87,45 @@ func (s *Service) wake() {
 	case s.due <- struct{}{}:
 	default:
 	}
+}
+
+// waking is a Store that says so when a commit has left a message that is due:
+// not before, or whoever looks then finds none.
+type waking struct {
+	Store
+	wake func()
+}
+
+func (w waking) Tx(ctx context.Context, id AccountID, fn func(Tx) error) error {
+	due := false
+	err := w.Store.Tx(ctx, id, func(tx Tx) error {
+		due = false
+		return fn(wakingTx{tx, &due})
+	})
+	if due {
+		w.wake()
+	}
+	return err
+}
+
+func (w waking) Administer(ctx context.Context, admin, target AccountID, fn func(View, Tx) error) error {
+	due := false
+	err := w.Store.Administer(ctx, admin, target, func(v View, tx Tx) error {
+		due = false
+		return fn(v, wakingTx{tx, &due})
+	})
+	if due {
+		w.wake()
+	}
+	return err
+}
+
+type wakingTx struct {
+	Tx
+	due *bool
+}
+
+func (t wakingTx) Enqueue(m StoredMessage) error {
+	*t.due = *t.due || !m.NextAt.IsZero() && !m.NextAt.After(m.CreatedAt)
+	return t.Tx.Enqueue(m)
 }

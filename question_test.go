@@ -282,6 +282,59 @@ func TestACopyCannotBeHidden(t *testing.T) {
 	equal(t, "copies in the trail", ann.count(twinlatch.EventReplayed), 1)
 }
 
+// The owner is told of a copy of a key once a day, and its factor remembers until it
+// is removed. Codes that people type twice are no copies.
+func TestACopyIsRemembered(t *testing.T) {
+	t.Parallel()
+	for kind, script := range map[twinlatch.Kind]bool{"key": true, "word": false} {
+		said := &spoken{kind: kind, unguessable: true, script: script}
+		ann := newWorld(t, alsoSpoken(said)).protected("ann@example.com")
+		f := ann.choose(kind, "tulip")
+		count := func(n int64) { said.proves = func(p twinlatch.Proof) twinlatch.Proof { p.Counter = &n; return p } }
+		say := func(want error) {
+			b := ann.signIn(cafe)
+			_, err := b.Ask(ctx, b.known(), f.ID, cafe)
+			ann.ok(err)
+			refused(t, b.say("tulip"), want)
+		}
+		count(7)
+		say(nil)
+		count(6)
+		var news []string
+		for _, wait := range []time.Duration{0, day - time.Millisecond, time.Millisecond, 0} {
+			ann.later(wait)
+			say(twinlatch.ErrReplayed)
+			news = append(news, ann.last(twinlatch.EventReplayed).Detail.More["copied"])
+		}
+		count(8)
+		say(nil)
+		factors, err := ann.Factors(ctx, ann.operator())
+		ann.ok(err)
+		if script {
+			equal(t, "news", news, []string{"new", "", "new", ""})
+			equal(t, "remembered", factors[1].CopiedAt, ann.Now())
+		} else {
+			equal(t, "news", news, []string{"", "", "", ""})
+			equal(t, "remembered", factors[1].CopiedAt, time.Time{})
+		}
+	}
+}
+
+// A factor that is removed while its answer is judged was not copied.
+func TestRemovedWhileItIsJudged(t *testing.T) {
+	t.Parallel()
+	said := &spoken{kind: "key", unguessable: true, script: true}
+	ann := newWorld(t, alsoSpoken(said)).protected("ann@example.com")
+	f := ann.choose("key", "tulip")
+	n := int64(7)
+	said.proves = func(p twinlatch.Proof) twinlatch.Proof { p.Counter = &n; return p }
+	_, err := ann.Ask(ctx, ann.known(), f.ID, home)
+	ann.ok(err)
+	said.during = func() { ann.ok(ann.RemoveFactor(ctx, ann.passed(), f.ID, home)) }
+	refused(t, ann.say("tulip"), twinlatch.ErrExpired)
+	equal(t, "copies in the trail", ann.count(twinlatch.EventReplayed), 0)
+}
+
 // Hanging up while somebody else is asked gives no limit back.
 func TestHangingUpDuringAnEnrollment(t *testing.T) {
 	t.Parallel()

@@ -25,8 +25,9 @@ type request struct {
 	Login     string      `json:"login"`
 	Account   AccountID   `json:"account,omitempty"` // requestAddress: whose it is to be
 	Name      string      `json:"name,omitempty"`    // requestSignUp
-	Locale    string      `json:"locale,omitempty"`
-	Hash      string      `json:"hash,omitempty"` // of the password
+	Locale    string      `json:"locale,omitempty"`  // of the account to be
+	Browser   string      `json:"browser,omitempty"` // the language of the page
+	Hash      string      `json:"hash,omitempty"`    // of the password
 	IP        netip.Addr  `json:"ip"`
 	UserAgent string      `json:"user_agent"`
 }
@@ -78,7 +79,7 @@ func (s *Service) putRequest(ctx context.Context, r request, lasts time.Duration
 	if err != nil {
 		return err
 	}
-	r.IP, r.UserAgent = canonical(c.IP), clip(c.UserAgent, maxUserAgent)
+	r.IP, r.UserAgent, r.Browser = canonical(c.IP), clip(c.UserAgent, maxUserAgent), c.Locale
 	plain, err := json.Marshal(r)
 	if err != nil {
 		return err
@@ -122,7 +123,7 @@ func (s *Service) answerRequest(ctx context.Context, stored StoredRequest) error
 	if err := json.Unmarshal(plain, &r); err != nil {
 		return err
 	}
-	c := Client{IP: r.IP, UserAgent: r.UserAgent}
+	c := Client{IP: r.IP, UserAgent: r.UserAgent, Locale: r.Browser}
 	id, err := s.find(ctx, r.Realm, r.Login)
 	if ignoreNotFound(err) != nil {
 		return err
@@ -278,6 +279,5 @@ func (s *Service) RaiseAlarm(ctx context.Context, t Token, c Client) error {
 	if errors.Is(err, ErrDisabled) {
 		err = ErrExpired
 	}
-	s.wake()
 	return err
 }

@@ -21,13 +21,14 @@ type spoken struct {
 	refers    error  // what all judging ends in; nil: it is judged
 
 	unguessable bool
+	script      bool
 	tries       int           // of a question
 	open        time.Duration // likewise
 }
 
 func (m *spoken) Describe() twinlatch.Description {
 	return twinlatch.Description{
-		Kind: m.kind, Name: string(m.kind), Icon: "word", Sends: m.sends, AMR: []string{"kba"}, Unguessable: m.unguessable,
+		Kind: m.kind, Name: string(m.kind), Icon: "word", Sends: m.sends, AMR: []string{"kba"}, Unguessable: m.unguessable, Script: m.script,
 		EnrollFields: []twinlatch.Field{{Name: "word"}}, AnswerFields: []twinlatch.Field{{Name: "word"}},
 	}
 }

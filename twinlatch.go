@@ -79,6 +79,7 @@ func New(ctx context.Context, cfg Config) (*Service, error) {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
 	s := &Service{cfg: cfg, methods: map[Kind]Method{}, hasher: newHasher(cfg.Hashing), due: make(chan struct{}, 1)}
+	s.cfg.Store = waking{cfg.Store, s.wake}
 	for i, m := range cfg.Methods {
 		if missing(m) {
 			return nil, fmt.Errorf("twinlatch: Config.Methods[%d] is nil", i)
