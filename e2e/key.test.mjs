@@ -36,11 +36,25 @@ async function addKey(p, name, button = add) {
 	p.isAt(security);
 }
 
-async function firstStep(p) {
+// firstStep is the password. A key is asked at once then; a page that was loaded
+// again waits for a press.
+async function firstStep(p, key) {
 	await p.press("Sign out");
+	await key?.touch(false);
 	await p.go("/sign-in");
 	await p.giveIn();
 	p.isAt("/verify");
+	await p.page.reload();
+	await key?.touch(true);
+}
+
+// signsInByTouch is the password, and then no more than a touch.
+async function signsInByTouch(p) {
+	await p.press("Sign out");
+	await p.go("/sign-in");
+	await p.fill("E-mail address", p.email);
+	await p.fill("Password", p.password);
+	await Promise.all([p.page.waitForURL(`**${security}`), p.button("Sign in").click()]);
 }
 
 // script sees that a press of the button ends on this page, with these words.
@@ -53,7 +67,7 @@ for (const [title, options] of [["a YubiKey", usb], ["a passkey of this device",
 	journey(`${title} is added, signs in and verifies again`, async (p) => {
 		await p.signUp();
 		await p.signIn();
-		await plugIn(p, options);
+		const key = await plugIn(p, options);
 		await p.sees("A small device that you touch. The strongest protection against fake sites.");
 		await p.press(add);
 		await p.isTitled("Add a security key");
@@ -65,14 +79,16 @@ for (const [title, options] of [["a YubiKey", usb], ["a passkey of this device",
 		p.isAt(security);
 		await p.sees("2-step verification is on", "1 security key", "Added: Security key, Key ring");
 
-		await firstStep(p);
+		await signsInByTouch(p);
+		await p.sees("Signed in: Security key");
+
+		await firstStep(p, key);
 		await p.isTitled("Use your security key");
 		await p.sees("Step 2 of 2", "Choose the button, then touch the key when it lights up.");
 		assert.equal(await p.focus(), "Use security key");
 		await p.look("verify-key");
 		await p.press("Use security key");
 		p.isAt(security);
-		await p.sees("Signed in: Security key");
 
 		await p.from("203.0.113.9");
 		await p.go(security);
@@ -116,9 +132,7 @@ journey("several keys: rename, ask first, remove", async (p) => {
 	await p.sees("Asked first: Security key, Desk drawer");
 
 	// Either signs in.
-	await firstStep(p);
-	await p.press("Use security key");
-	p.isAt(security);
+	await signsInByTouch(p);
 	await show(p);
 	await p.turn(() => p.app("Desk drawer").getByRole("link", { name: "Remove Desk drawer" }).click());
 	await p.isTitled("Remove Desk drawer?");
@@ -126,7 +140,7 @@ journey("several keys: rename, ask first, remove", async (p) => {
 	await p.sees("1 security key", "Removed: Security key, Desk drawer");
 
 	// The removed one does not sign in any more: the browser finds none that does.
-	await firstStep(p);
+	await firstStep(p, second);
 	await pressInVain(p, "Use security key", "That did not work, or it took too long.");
 	await second.unplug();
 }, scripted);
@@ -145,8 +159,17 @@ journey("a key that is not touched, or not there", async (p) => {
 	await p.press("Add security key");
 	p.isAt(security);
 
+	// Asked at once, and not touched: no error, and the button is there.
+	await p.press("Sign out");
+	await key.touch(false);
+	await p.go("/sign-in");
+	await p.giveIn();
+	await p.page.getByRole("status").getByText("Touch your security key now.").waitFor();
+	await p.look("verify-key-asking");
+
 	// A PIN that is not given, which is what a person does who cancels.
-	await firstStep(p);
+	await p.page.reload();
+	await key.touch(true);
 	const [credential] = await key.credentials();
 	await key.unplug();
 	const form = p.page.locator("form[data-webauthn]");
@@ -192,12 +215,12 @@ journey("a key that is not touched, or not there", async (p) => {
 	await p.sees("2 security keys");
 }, scripted);
 
-journey("another page's origin, another account's key, a key removed meanwhile", async (p) => {
+journey("another page's origin, another account's key", async (p) => {
 	await p.signUp();
 	await p.signIn();
 	const key = await plugIn(p);
 	await addKey(p, "Key ring");
-	await firstStep(p);
+	await firstStep(p, key);
 
 	// The same server under another name: the browser lets no page use a key that
 	// was made for a name which is not its own.
@@ -244,6 +267,40 @@ journey("another page's origin, another account's key, a key removed meanwhile",
 	await other.leave();
 }, scripted);
 
+// Somebody waits to be asked while the key goes away in another browser, which ends
+// all sessions but its own.
+journey("a key removed meanwhile", async (p) => {
+	await p.signUp();
+	await p.signIn();
+	await p.enable();
+	const key = await plugIn(p);
+	await addKey(p, "Key ring");
+	await show(p);
+	await p.turn(() => p.app("Key ring").getByRole("button", { name: "Ask this first" }).click());
+	const other = await p.elsewhere();
+	await plugIn(other); // a strange key
+	await other.go("/sign-in");
+	await other.giveIn();
+	await other.follow("Try another way");
+	await other.press("Authenticator app");
+	await other.confirm();
+
+	await p.from("203.0.113.9");
+	await p.go(security);
+	await p.isTitled("You’re on a new network");
+	await show(other);
+	await other.turn(() => other.app("Key ring").getByRole("link", { name: "Remove Key ring" }).click());
+	await other.press("Remove");
+	await other.sees("Removed: Security key, Key ring");
+	await p.press("Use security key");
+	await p.isTitled("Sign in");
+	await p.giveIn();
+	await p.isTitled("Enter the code from your authenticator app");
+	assert.equal((await key.credentials()).length, 1); // the key still has it, and nobody asks
+	await p.confirm();
+	await other.leave();
+}, scripted);
+
 journey("a copied key is refused and its owner told", async (p) => {
 	await p.signUp();
 	await p.signIn();
@@ -253,13 +310,12 @@ journey("a copied key is refused and its owner told", async (p) => {
 	await show(p);
 	await p.turn(() => p.app("Key ring").getByRole("button", { name: "Ask this first" }).click());
 	const [copy] = await key.credentials();
-	await firstStepTo(p);
-	await p.press("Use security key");
+	await signsInByTouch(p);
 	await p.sees("Signed in: Security key");
-	await firstStepTo(p);
-	await p.press("Use security key");
+	await signsInByTouch(p);
 
-	await firstStepTo(p);
+	await firstStep(p, key);
+	await p.isTitled("Use your security key");
 	await key.unplug();
 	const copied = await plugIn(p);
 	await copied.put({ ...copy, rpId: "localhost" }); // as it was when it was copied
@@ -271,15 +327,13 @@ journey("a copied key is refused and its owner told", async (p) => {
 	await p.confirm();
 	p.isAt(security);
 	await p.sees("Refused, it may have been copied: Security key, Key ring");
+	await p.sees("It may have been copied: remove it and add a new key");
+	await p.look("security-key-copied");
+	assert.match(await p.letter("Twinlatch: a security key may have been copied"), /What: Security key, Key ring/);
+	await p.turn(() => p.app("Key ring").getByRole("link", { name: "Remove Key ring" }).click());
+	await p.press("Remove");
+	await p.doesNotSee("It may have been copied: remove it and add a new key");
 }, scripted);
-
-// firstStepTo is the first step of someone who has other methods as well.
-async function firstStepTo(p) {
-	await p.press("Sign out");
-	await p.go("/sign-in");
-	await p.giveIn();
-	await p.isTitled("Use your security key");
-}
 
 // explains: Playwright's search for text passes by what only browsers without
 // JavaScript show.
@@ -326,4 +380,16 @@ journey("a browser that knows no security keys says so", async (p) => {
 	await p.sees("This browser cannot use security keys. Try another way.");
 	assert.equal(await p.button("Add security key").isVisible(), false);
 	await p.look("enroll-key-none");
+}, scripted);
+
+journey("a script that does not arrive is explained", async (p) => {
+	await p.signUp();
+	await p.signIn();
+	await plugIn(p);
+	await p.context.route("**/app.js", (route) => route.abort());
+	await p.press(add);
+	assert.equal(await p.button("Add security key").isVisible(), false);
+	await p.sees("A security key needs JavaScript, which is turned off in this browser. Turn it on, or try another way.");
+	await p.look("enroll-key-blocked");
+	p.complaints.length = 0; // that it did not arrive
 }, scripted);

@@ -11,6 +11,7 @@ import (
 	"errors"
 	"html/template"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	texttemplate "text/template"
@@ -128,14 +129,25 @@ func (w *Writer) topic(words speech, a twinlatch.Account, e twinlatch.Event) top
 		if more["network"] == "new" {
 			return topic{subject: "mail.signin.subject", lead: "mail.signin.lead", args: map[string]string{"device": words.device(e.Detail.UserAgent)}}
 		}
+	case twinlatch.EventReplayed:
+		if more["copied"] == "new" {
+			return w.factor(words, topic{subject: "mail.copied.subject", lead: "mail.copied.lead"}, more)
+		}
 	case twinlatch.EventWrongCode, twinlatch.EventWrongBackup:
 		for _, n := range wrongCodes {
+			if more["times"] == n && w.unguessable(more["kind"]) { // nobody typed a code
+				return topic{subject: "mail.guess.subject", lead: "mail.guess.lead"}
+			}
 			if more["times"] == n {
 				return topic{subject: "mail.locked.subject", lead: "mail.locked.lead"}
 			}
 		}
 	}
 	return topic{}
+}
+
+func (w *Writer) unguessable(kind string) bool {
+	return slices.ContainsFunc(w.cfg.Methods, func(d twinlatch.Description) bool { return string(d.Kind) == kind && d.Unguessable })
 }
 
 func (w *Writer) factor(words speech, about topic, more map[string]string) topic {

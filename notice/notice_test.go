@@ -28,7 +28,7 @@ func write(t *testing.T, a twinlatch.Account, e twinlatch.Event) *twinlatch.Mess
 	}
 	w, err := notice.New(notice.Config{
 		Name: "Twinlatch", Address: address, Words: words,
-		Methods: []twinlatch.Description{{Kind: "totp", Name: "app"}},
+		Methods: []twinlatch.Description{{Kind: "totp", Name: "app"}, {Kind: "webauthn", Name: "key", Unguessable: true, Script: true}},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -112,6 +112,17 @@ func TestMails(t *testing.T) {
 			"Twinlatch: Authenticator app was added to your account",
 			"Hello Ana Novak,\n\nA method for 2-step verification was added to your account.\n\nWhat: Authenticator app, Pixel\n" + table[2:] + notMe,
 		},
+		"a key that may have been copied": {
+			ana, event(twinlatch.EventReplayed, map[string]string{"kind": "webauthn", "name": "Key ring", "copied": "new"}),
+			"Twinlatch: a security key may have been copied",
+			"Hello Ana Novak,\n\nWe refused to let someone in with a security key of yours, because a copy of it was used before. Remove it, and add a new one." +
+				"\n\nWhat: Security key, Key ring\n" + table[2:] + notMe,
+		},
+		"wrong answers of keys, which nobody types": {
+			ana, event(twinlatch.EventWrongCode, map[string]string{"kind": "webauthn", "times": "5"}),
+			"Twinlatch: too many failed attempts",
+			"Hello Ana Novak,\n\nSomeone who knows your password tried to use a key that is not yours. Change your password if it was not you." + table + notMe,
+		},
 		"a backup code": {
 			ana, event(twinlatch.EventRecovered, map[string]string{"left": "7"}),
 			"Twinlatch: a backup code was used",
@@ -170,6 +181,9 @@ func TestWhichEventsHaveMails(t *testing.T) {
 		{event(twinlatch.EventGroupsChanged, map[string]string{"groups": "admin"}), false},
 		{event(twinlatch.EventRequired, nil), false},
 		{event(twinlatch.EventNotRequired, nil), false},
+		{event(twinlatch.EventReplayed, map[string]string{"kind": "webauthn", "name": "Key ring", "copied": "new"}), true},
+		{event(twinlatch.EventReplayed, map[string]string{"kind": "webauthn", "name": "Key ring"}), false}, // they were told today
+		{event(twinlatch.EventReplayed, factor), false},
 		{event(twinlatch.EventResetAsked, nil), true},
 		{event(twinlatch.EventPasswordReset, nil), true},
 		{event(twinlatch.EventPasswordChanged, nil), true},

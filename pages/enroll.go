@@ -13,13 +13,14 @@ import (
 )
 
 type addPage struct {
-	Title  string
-	Script bool
-	Fields []field
-	Sends  bool
-	Note   string
-	Action string
-	Cancel string
+	Title   string
+	Script  bool
+	Instead string // what a key can do that cannot do this
+	Fields  []field
+	Sends   bool
+	Note    string
+	Action  string
+	Cancel  string
 }
 
 func (p *Pages) methodIn(r *http.Request) (twinlatch.Description, error) {
@@ -99,6 +100,9 @@ func (p *Pages) renderAdd(w http.ResponseWriter, r *http.Request, who twinlatch.
 	data := addPage{
 		Title: p.say("add." + d.Name + ".title"), Sends: d.Sends, Script: d.Script,
 		Action: security + "/add/" + string(d.Kind), Cancel: afterAdding(who),
+	}
+	if d.Script {
+		data.Instead = p.instead()
 	}
 	status, said := http.StatusOK, wrong == nil
 	if text, ok := p.cannotSend(wrong); ok {

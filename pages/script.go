@@ -14,6 +14,7 @@ import (
 type scriptForm struct {
 	Action, Ceremony string // "create" or "get"
 	Options          string
+	Auto             bool // the script asks at once, without a press
 
 	// Of an enrollment, which is begun again when it is over:
 	Kind   twinlatch.Kind

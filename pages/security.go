@@ -47,6 +47,7 @@ type factorRow struct {
 	LastUsed      time.Time
 	UsedToday     bool
 	AskedFirst    bool
+	Copied        bool // somebody used a copy of it
 	MayBeFirst    bool // there are others
 	Kept          bool // not offered for removal
 	JustAdded     bool // by the last proof of the session
@@ -153,8 +154,9 @@ func (p *Pages) methodRows(a twinlatch.Account, factors []twinlatch.Factor) []me
 				continue
 			}
 			row.AskedFirst = row.AskedFirst || f.ID == first
+			row.Open = row.Open || !f.CopiedAt.IsZero()
 			row.Factors = append(row.Factors, factorRow{
-				ID: f.ID, Name: f.Name, Shown: f.Shown, MethodName: d.Name, AddedAt: f.CreatedAt, LastUsed: f.LastUsedAt,
+				ID: f.ID, Name: f.Name, Shown: f.Shown, MethodName: d.Name, AddedAt: f.CreatedAt, LastUsed: f.LastUsedAt, Copied: !f.CopiedAt.IsZero(),
 				UsedToday:  f.LastUsedAt.Format(time.DateOnly) == now.Format(time.DateOnly),
 				AskedFirst: f.ID == first, MayBeFirst: f.ID != first,
 				Rename: field{

@@ -80,9 +80,7 @@ func (p *Pages) renderSignIn(w http.ResponseWriter, r *http.Request, email strin
 	data.Email.Focus = wrong == nil
 	// The answer to a sign-up is the same for a taken address, so what is said
 	// here is true in both cases.
-	if from, err := url.Parse(r.Referer()); err == nil && wrong == nil && !p.service.Mails() {
-		data.Next = from.Path == "/sign-up"
-	}
+	data.Next = wrong == nil && !p.service.Mails() && cameFrom(r, "/sign-up")
 	if r.Method == http.MethodGet {
 		data.Mailed, data.Outbox = p.mailed(w, r), p.cfg.Dev != nil
 	}
@@ -98,6 +96,13 @@ func (p *Pages) renderSignIn(w http.ResponseWriter, r *http.Request, email strin
 		data.Email.Describe, data.Password.Describe = "form-err", "form-err"
 	}
 	return p.render(w, r, view{page: "signin", status: problem.Status, title: p.say("signin.title"), failed: wrong != nil, data: data})
+}
+
+// cameFrom reports whether the browser says that it was led here from a page. It is
+// for words and comfort only: anybody can say so.
+func cameFrom(r *http.Request, path string) bool {
+	from, err := url.Parse(r.Referer())
+	return err == nil && from.Path == path
 }
 
 // signOut ends the session of this browser.

@@ -155,7 +155,10 @@ func (p *Pages) renderVerify(w http.ResponseWriter, r *http.Request, who twinlat
 		data.Lead = ""
 	}
 	if method.Script {
-		data.Script = &scriptForm{Ceremony: "get", Options: string(asked.Prompt.Options), Action: data.Action}
+		data.Script = &scriptForm{
+			Ceremony: "get", Options: string(asked.Prompt.Options), Action: data.Action,
+			Auto: wrong == nil && who.Reason() == twinlatch.ReasonNewSession && cameFrom(r, "/sign-in"),
+		}
 	}
 	if method.Sends {
 		data.Again = p.sendAgain(asked, link("/verify/ask", returnTo(r)), map[string]string{"factor": string(asked.Factor)})

@@ -4,6 +4,7 @@
   const on = (el, type, fn) => el.addEventListener(type, fn);
 
   all("[data-js]", (el) => { el.hidden = false; if (el.autofocus) el.focus(); });
+  all("[data-nojs]", (el) => el.remove());
 
   // One submit per form: a second press must not look like a used code.
   all("form", (f) => on(f, "submit", (e) => { if (f.sent) e.preventDefault(); f.sent = true; }));
@@ -62,8 +63,12 @@
         f.submit();
       } catch (e) {
         f.sent = false;
-        say.textContent = e.name === "InvalidStateError" ? d.known : d.retry;
+        say.textContent = auto ? "" : e.name === "InvalidStateError" ? d.known : d.retry;
       }
+      auto = false;
     });
+    // Straight from the password the key is asked at once; a browser that wants a press first has the button.
+    let auto = "auto" in d && window.PublicKeyCredential && performance.getEntriesByType("navigation")[0]?.type === "navigate";
+    if (auto) f.requestSubmit();
   });
 })();
