@@ -1,11 +1,14 @@
 package interop
 
 import (
+	"cmp"
+	"context"
 	"crypto/rand"
 	"encoding/json"
 	"fmt"
 	"io"
 	"iter"
+	"net"
 	"net/http"
 	"net/http/cookiejar"
 	"net/http/httptest"
@@ -73,6 +76,7 @@ type person struct {
 	client *http.Client
 	ip     string
 	email  string
+	at     string // the origin of the pages; empty: origin
 }
 
 const password = "four unrelated words here"
@@ -89,8 +93,8 @@ func (s *site) person(t testing.TB) *person {
 	return p
 }
 
-// newClient is a browser that follows no redirect. The test server's client takes
-// example.com and all below it to the server.
+// newClient is a browser that follows no redirect. All names and ports lead to the
+// server.
 func (p *person) newClient() *http.Client {
 	p.t.Helper()
 	jar, err := cookiejar.New(nil)
@@ -98,7 +102,12 @@ func (p *person) newClient() *http.Client {
 		p.t.Fatal(err)
 	}
 	client := *p.site.server.Client()
-	client.Jar = jar
+	transport := client.Transport.(*http.Transport).Clone()
+	transport.DialContext = func(ctx context.Context, network, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, network, p.site.server.Listener.Addr().String())
+	}
+	p.t.Cleanup(transport.CloseIdleConnections)
+	client.Transport, client.Jar = transport, jar
 	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	return &client
 }
@@ -134,14 +143,15 @@ func (p *person) post(path string, fields ...string) *page {
 
 func (p *person) send(method, path, body string) *page {
 	p.t.Helper()
-	r, err := http.NewRequestWithContext(p.t.Context(), method, origin+path, strings.NewReader(body))
+	at := cmp.Or(p.at, origin)
+	r, err := http.NewRequestWithContext(p.t.Context(), method, at+path, strings.NewReader(body))
 	if err != nil {
 		p.t.Fatal(err)
 	}
 	r.Header.Set("X-Forwarded-For", p.ip)
 	if method == http.MethodPost {
 		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-		r.Header.Set("Origin", origin)
+		r.Header.Set("Origin", at)
 	}
 	res, err := p.client.Do(r)
 	if err != nil {

@@ -104,6 +104,13 @@ func TestOrigins(t *testing.T) {
 		q := half.asked()
 		half.answers(q, made(t)(key.Sign(at, q.options))).goes(security)
 	}
+	// Pages that are there as well: the whole sign-in, with a session of its own.
+	there := *p
+	there.at = otherPort
+	half := there.elsewhere()
+	q = half.asked()
+	half.answers(q, made(t)(key.Sign(otherPort, q.options))).goes(security)
+	half.get(security).is(http.StatusOK)
 	// A browser does not even ask the key for a site of somebody else's.
 	if _, err := key.Sign("https://id-example.com", p.elsewhere().asked().options); !errors.Is(err, securitykey.ErrOrigin) {
 		t.Errorf("at a phisher's: %v", err)

@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 
+	"golang.org/x/net/publicsuffix"
+
 	"github.com/go-webauthn/webauthn/protocol"
 	"github.com/go-webauthn/webauthn/webauthn"
 	"github.com/google/uuid"
@@ -43,6 +45,9 @@ type Config struct {
 func New(c Config) (*Method, error) {
 	if !isDomain(c.ID) {
 		return nil, fmt.Errorf("webauthn: the ID %.80q is no domain name; security keys need one, in lower case", c.ID)
+	}
+	if suffix, _ := publicsuffix.PublicSuffix(c.ID); suffix == c.ID && !slices.ContainsFunc(c.Origins, func(origin string) bool { return hostOf(origin) == c.ID }) {
+		return nil, fmt.Errorf("webauthn: browsers make no keys for the ID %q, below which are domains of many owners; take the domain that is yours", c.ID)
 	}
 	if c.Name == "" {
 		return nil, errors.New("webauthn: the name is missing")
@@ -128,6 +133,15 @@ func checkOrigin(origin, id string) error {
 		return fmt.Errorf("webauthn: the origin %s is not at %s or below it", origin, id)
 	}
 	return nil
+}
+
+// hostOf is the host of an origin; empty: it is none.
+func hostOf(origin string) string {
+	u, err := url.Parse(origin)
+	if err != nil {
+		return ""
+	}
+	return u.Hostname()
 }
 
 // isDomain reports whether a name is a lower-case domain name and no address.

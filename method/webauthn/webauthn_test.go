@@ -321,6 +321,8 @@ func TestNewRefuses(t *testing.T) {
 		"an empty label":             func(c *Config) { c.ID = "example..com" },
 		"a dot at the end":           func(c *Config) { c.ID = "example.com." },
 		"a hyphen at the end":        func(c *Config) { c.ID = "example-.com" },
+		"a public suffix":            func(c *Config) { c.ID, c.Origins = "co.uk", []string{"https://example.co.uk"} },
+		"a suffix of many customers": func(c *Config) { c.ID, c.Origins = "github.io", []string{"https://example.github.io"} },
 		"no name":                    func(c *Config) { c.Name = "" },
 		"no origin":                  func(c *Config) { c.Origins = nil },
 		"an origin of another site":  func(c *Config) { c.Origins = []string{"https://example.org"} },
