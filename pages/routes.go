@@ -84,6 +84,7 @@ func (p *Pages) routes() []route {
 		passed("POST", profilePath, p.changeProfile),
 		passed("GET", passwordPath, p.passwordForm),
 		passed("POST", passwordPath, p.changePassword),
+		passed("GET", activityPath, p.activity),
 		passed("GET", security+"/turn-off", p.turnOffForm),
 		passed("POST", security+"/turn-off", p.turnOff),
 		passed("GET", security+"/backup-codes", p.offerBackupCodes),

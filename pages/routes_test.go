@@ -104,6 +104,7 @@ POST S/factors/F/rename     sec   | in   in   in    in    in   | ver   ver  ver 
 POST S/factors/F/prefer     sec   | in   in   in    in    in   | ver   ver  ver   ver  | 403  sec  ver  404  conf
 GET  S/password             self  | in   in   in    in    in   | ver   ver  ver   ver  | 403  200  ver  200  conf
 POST S/password             offer | in   in   in    in    in   | ver   ver  ver   ver  | 403  422  ver  422  conf
+GET  S/activity             self  | in   in   in    in    in   | ver   ver  ver   ver  | 200  200  200  200  200
 GET  S/turn-off             self  | in   in   in    in    in   | ver   ver  ver   ver  | 200  200  200  sec  sec
 POST S/turn-off             offer | in   in   in    in    in   | ver   ver  ver   ver  | 403  sec  ver  sec  conf
 GET  S/backup-codes         self  | in   in   in    in    in   | ver   ver  ver   ver  | sec  sec  sec  sec  sec
