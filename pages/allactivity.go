@@ -80,6 +80,7 @@ type activityPage struct {
 	Events       []eventRow
 	Partly       bool   // there may be more of it than the page found
 	Newer, Older string // addresses; empty: there is nothing there
+	CSV, JSONL   string
 }
 
 type tab struct {
@@ -113,7 +114,7 @@ func (p *Pages) activity(w http.ResponseWriter, r *http.Request, who twinlatch.P
 		return err
 	}
 	account := who.Account()
-	data := activityPage{Tabs: p.tabs(group), Partly: found.partly}
+	data := activityPage{Tabs: p.tabs(group), Partly: found.partly, CSV: downloadPath, JSONL: downloadPath + "?format=jsonl"}
 	if found.newer > 0 {
 		data.Newer = group.address("after", found.newer)
 	}

@@ -92,7 +92,7 @@ func TestActivitySaysWhy(t *testing.T) {
 	ana.get(security).offers(activityPath)
 	ana.post(security + "/turn-off").goes(security)
 	shows("Removed: Authenticator app, Authenticator app", "Removed together with all methods")
-	ana.get(activityPath).titled("Security activity").says("Settings User settings Security Security activity").offers(security)
+	ana.get(activityPath).titled("Security activity").says("Settings User settings Security Security activity").offers(security, downloadPath, downloadPath+"?format=jsonl")
 }
 
 // What others did says who and, where they gave one, the reason.
@@ -469,14 +469,17 @@ func TestActivityIsOnesOwn(t *testing.T) {
 	bo.get(activityPath).is(200).says("Renamed: Authenticator app, "+secret, "bo@example.com")
 	id := string(bo.id())
 	for _, query := range []string{"", "account=" + id, "who=" + id, "id=" + id, "before=" + id, "account_id=" + id + "&before=100"} {
-		p := ana.get(activityPath + "?" + query)
-		if strings.Contains(p.body, "alert(") || strings.Contains(p.body, "bo@example.com") {
-			t.Errorf("%s shows Bo: %s", query, p.body)
+		for _, path := range []string{activityPath, downloadPath} {
+			p := ana.get(path + "?" + query)
+			if strings.Contains(p.body, "alert(") || strings.Contains(p.body, "bo@example.com") {
+				t.Errorf("%s?%s shows Bo: %s", path, query, p.body)
+			}
 		}
 	}
 }
 
-// Who has done half of it gets nothing, and comes back to the page afterwards.
+// Who has done half of it gets nothing, and comes back to the page afterwards,
+// also from the file: that is no place to be.
 func TestActivityNeedsBothSteps(t *testing.T) {
 	t.Parallel()
 	ana := newDoor(t).anaWithApp(t)
@@ -484,14 +487,16 @@ func TestActivityNeedsBothSteps(t *testing.T) {
 	back := "/verify?return_to=" + url.QueryEscape(activityPath)
 	for path, to := range map[string]string{
 		activityPath: back, activityPath + "?show=signin&before=9": "/verify?return_to=" + url.QueryEscape(activityPath+"?show=signin&before=9"),
+		downloadPath: back, downloadPath + "?format=jsonl": back,
 	} {
 		for _, method := range []string{"GET", "HEAD"} {
 			p := half.send(half.request(method, path, ""))
 			p.goes(to)
-			if strings.Contains(p.body, "created") {
+			if strings.Contains(p.body, "created") || p.header.Get("Content-Disposition") != "" {
 				t.Errorf("%s: %q", p.request, p.body)
 			}
 		}
 	}
 	half.post(back, "code", half.code()).goes(activityPath)
+	half.get(downloadPath).is(200)
 }
