@@ -1,20 +1,25 @@
 package pages
 
 import (
+	"cmp"
+	"html/template"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/twinlatch/twinlatch"
 )
 
 type eventRow struct {
-	Text string
-	At   time.Time
-	IP   string
+	Text   string
+	At     time.Time
+	IP     string
+	Device string          // empty: it was no browser
+	Why    []template.HTML // what else is known: the reason, who did it
 }
 
-// eventRows puts the trail in words. A first step that the second followed at
-// once is left out: the second says it all.
+// eventRows puts the newest of the trail in words. A first step that the second
+// followed at once is left out: the second says it all.
 func (p *Pages) eventRows(events []twinlatch.Event) []eventRow {
 	rows := make([]eventRow, 0, recentEvents)
 	for i, e := range events {
@@ -25,13 +30,20 @@ func (p *Pages) eventRows(events []twinlatch.Event) []eventRow {
 			(events[i-1].Type == twinlatch.EventVerified || events[i-1].Type == twinlatch.EventRecovered) {
 			continue
 		}
-		row := eventRow{Text: p.eventText(e), At: e.At}
-		if e.Detail.IP.IsValid() {
-			row.IP = e.Detail.IP.String()
-		}
-		rows = append(rows, row)
+		rows = append(rows, p.eventRow(e))
 	}
 	return rows
+}
+
+func (p *Pages) eventRow(e twinlatch.Event) eventRow {
+	row := eventRow{Text: p.eventText(e), At: e.At, Why: p.eventWhy(e)}
+	if e.Detail.IP.IsValid() {
+		row.IP = e.Detail.IP.String()
+	}
+	if e.Detail.UserAgent != "" {
+		row.Device = p.deviceName(e.Detail.UserAgent)
+	}
+	return row
 }
 
 func (p *Pages) eventText(e twinlatch.Event) string {
@@ -124,6 +136,103 @@ func (p *Pages) eventText(e twinlatch.Event) string {
 		return p.say("log.not_required")
 	}
 	return string(e.Type)
+}
+
+// sentences are said one after the other. A key that is missing is left out and
+// logged; the tests find it before anybody else does.
+type sentences struct {
+	p    *Pages
+	said []template.HTML
+}
+
+func (s *sentences) markup(key string, pairs ...any) {
+	text, err := s.p.markup(key, pairs...)
+	if err != nil {
+		s.p.cfg.Log.Error("message missing", "error", err)
+		return
+	}
+	s.said = append(s.said, text)
+}
+
+// eventWhy is what else an event tells: why the person was asked, what it was
+// before and is now, and who did it when it was somebody else.
+func (p *Pages) eventWhy(e twinlatch.Event) []template.HTML {
+	why, more := &sentences{p: p}, e.Detail.More
+	switch e.Type {
+	case twinlatch.EventVerified:
+		p.askedBecause(why, twinlatch.Reason(more["reason"]))
+		if more["network"] == "new" {
+			why.markup("log.why.network")
+		}
+	case twinlatch.EventConfirmed:
+		why.markup("log.why.change")
+	case twinlatch.EventSignedIn:
+		why.markup("log.why.off")
+	case twinlatch.EventReplayed:
+		if !p.methods[twinlatch.Kind(more["kind"])].Script { // else the text says it
+			why.markup("log.why.used")
+		}
+	case twinlatch.EventFactorRemoved:
+		if more["all"] == "yes" {
+			why.markup("log.why.all")
+		}
+	case twinlatch.EventNameChanged:
+		why.markup("log.now", "value", theirs(more["name"]))
+	case twinlatch.EventGroupsChanged:
+		why.markup("log.now", "value", theirs(p.words.List(strings.Fields(more["groups"]))))
+	case twinlatch.EventAddressAsked:
+		if more["to"] != "" { // else it went to that which the account has
+			why.markup("log.sent", "value", theirs(more["to"]))
+		}
+	case twinlatch.EventAddressChanged, twinlatch.EventAddressRestored:
+		why.markup("log.now", "value", theirs(more["to"]))
+		why.markup("log.was", "value", theirs(more["from"]))
+	}
+	if times, _ := strconv.Atoi(more["times"]); times > 1 {
+		why.markup("log.why.times", "n", times)
+	}
+	p.whoElse(why, e)
+	return why.said
+}
+
+// askedBecause says why the second step was asked.
+func (p *Pages) askedBecause(why *sentences, reason twinlatch.Reason) {
+	switch reason {
+	case twinlatch.ReasonNewSession:
+		why.markup("log.why.signin")
+	case twinlatch.ReasonCodeTooOld:
+		why.markup("log.why.time", "time", p.span(p.service.Policy().CodeEvery))
+	case twinlatch.ReasonIPChanged:
+		why.markup("log.why.ip")
+	case "":
+		why.markup("log.why.change")
+	}
+}
+
+// whoElse says who did it, unless it was the person, and the reason they gave.
+// Administrators are not named: whoever takes an account over would learn which
+// one to try next.
+func (p *Pages) whoElse(why *sentences, e twinlatch.Event) {
+	role, name, _ := strings.Cut(e.Actor, ":")
+	switch {
+	case e.Actor == "self":
+	case role == "admin":
+		why.markup("log.by.admin")
+	case role == "command":
+		why.markup("log.by.operator")
+	case role == "client" && name != "":
+		why.markup("log.by.app", "app", theirs(name))
+	default:
+		why.markup("log.by.name", "actor", theirs(e.Actor))
+	}
+	if reason := e.Detail.More["why"]; reason != "" {
+		why.markup("log.why.given", "why", theirs(reason))
+	}
+}
+
+// theirs is what somebody typed, in its own direction of writing.
+func theirs(text string) template.HTML {
+	return "<bdi>" + escaped(cmp.Or(text, "–")) + "</bdi>"
 }
 
 // methodTitle is what a kind is called; a kind that is no longer configured is

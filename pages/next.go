@@ -69,6 +69,8 @@ func origin(r *http.Request, route route) string {
 	switch {
 	case route.known != nil, r.URL.Path == "/confirm":
 		return returnTo(r)
+	case route.from != "":
+		return route.from
 	case r.Method == http.MethodGet || r.Method == http.MethodHead:
 		return web.ReturnTo(r.URL.RequestURI())
 	case route.formless:

@@ -19,6 +19,7 @@ type route struct {
 	formless     bool                                                                // the change has no page of its own; one goes on from Security
 	returns      bool                                                                // the page of the change knows where one goes on from it
 	wordless     bool                                                                // the answer is the same in every language
+	from         string                                                              // the answer is no page: one comes back to the page that has the link
 }
 
 func open(method, path string, h func(http.ResponseWriter, *http.Request) error) route {
@@ -84,6 +85,8 @@ func (p *Pages) routes() []route {
 		passed("POST", profilePath, p.changeProfile),
 		passed("GET", passwordPath, p.passwordForm),
 		passed("POST", passwordPath, p.changePassword),
+		passed("GET", activityPath, p.activity),
+		{method: "GET", path: downloadPath, passed: p.download, from: activityPath},
 		passed("GET", security+"/turn-off", p.turnOffForm),
 		passed("POST", security+"/turn-off", p.turnOff),
 		passed("GET", security+"/backup-codes", p.offerBackupCodes),

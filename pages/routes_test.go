@@ -49,6 +49,7 @@ import (
 //	want   303 there at once    -      no return_to
 //	sec    303 Security            prof   303 Profile
 //	app    303 to the enrollment that began
+//	act    303 all activity
 //
 // S is Security, P is Profile, C an enrollment that this session began, F a factor
 // of the account and O another session of it. T is the link to a new address of the
@@ -104,6 +105,8 @@ POST S/factors/F/rename     sec   | in   in   in    in    in   | ver   ver  ver 
 POST S/factors/F/prefer     sec   | in   in   in    in    in   | ver   ver  ver   ver  | 403  sec  ver  404  conf
 GET  S/password             self  | in   in   in    in    in   | ver   ver  ver   ver  | 403  200  ver  200  conf
 POST S/password             offer | in   in   in    in    in   | ver   ver  ver   ver  | 403  422  ver  422  conf
+GET  S/activity             self  | in   in   in    in    in   | ver   ver  ver   ver  | 200  200  200  200  200
+GET  S/activity/download    act   | in   in   in    in    in   | ver   ver  ver   ver  | 200  200  200  200  200
 GET  S/turn-off             self  | in   in   in    in    in   | ver   ver  ver   ver  | 200  200  200  sec  sec
 POST S/turn-off             offer | in   in   in    in    in   | ver   ver  ver   ver  | 403  sec  ver  sec  conf
 GET  S/backup-codes         self  | in   in   in    in    in   | ver   ver  ver   ver  | sec  sec  sec  sec  sec
@@ -350,7 +353,7 @@ func (s *situation) check(r row, cell string) {
 	} else {
 		p = s.post(asked, s.fields(r.path)...)
 	}
-	to := map[string]string{"self": asked, "offer": path, "sec": security, "want": wanted, "-": ""}[r.back]
+	to := map[string]string{"self": asked, "offer": path, "sec": security, "act": activityPath, "want": wanted, "-": ""}[r.back]
 	if to != "" {
 		to = "?return_to=" + url.QueryEscape(to)
 	}

@@ -97,6 +97,7 @@ func showEveryTemplate(t *testing.T, language string) {
 		"ways":        func(t *testing.T) *page { return somebody(t, d).half().get("/verify/ways").is(200) },
 		"recover":     func(t *testing.T) *page { return somebody(t, d).half().get("/recover").is(200) },
 		"security":    func(t *testing.T) *page { return somebody(t, d).get(security).is(200) },
+		"activity":    func(t *testing.T) *page { return somebody(t, d).get(activityPath).is(200) },
 		"turnoff":     func(t *testing.T) *page { return somebody(t, d).get(security + "/turn-off").is(200) },
 		"backupcodes": func(t *testing.T) *page { p := somebody(t, d); return p.post(security + "/backup-codes").is(200) },
 		"add":         func(t *testing.T) *page { return somebody(t, d).get(security + "/add/totp").is(200) },
