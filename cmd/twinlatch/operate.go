@@ -15,7 +15,6 @@ import (
 	"github.com/twinlatch/twinlatch"
 	"github.com/twinlatch/twinlatch/config"
 	"github.com/twinlatch/twinlatch/keyring"
-	"github.com/twinlatch/twinlatch/method/totp"
 	"github.com/twinlatch/twinlatch/sqlstore"
 )
 
@@ -35,19 +34,28 @@ type operator struct {
 	store *sqlstore.Store
 }
 
-// open opens what the server would open, for fn. The database must be there:
-// all is well in one that was made by a slip of the path.
+func (f *operatorFlags) source(t terminal) config.Source {
+	return config.Source{File: f.Config, Env: t.env, Flags: given(map[string]*string{"database": f.Database, "keys": f.Keys})}
+}
+
+// open opens what the server would open, for fn.
 func (f *operatorFlags) open(t terminal, fn func(context.Context, operator) error) error {
-	cfg, err := config.Read(config.Source{File: f.Config, Env: t.env, Flags: given(map[string]*string{"database": f.Database, "keys": f.Keys})})
+	cfg, err := config.Read(f.source(t))
 	if err != nil {
 		return err
 	}
+	return open(cfg, fn)
+}
+
+// open opens database and keys. The database must be there: all is well in one
+// that was made by a slip of the path.
+func open(cfg *config.Config, fn func(context.Context, operator) error) error {
 	if file, ok := strings.CutPrefix(cfg.Database.Reveal(), "sqlite:"); ok {
 		if _, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("there is no database %s; see setting database", file)
 		}
 	}
-	keys, err := openKeys(cfg)
+	keys, err := loadKeys(cfg)
 	if err != nil {
 		return err
 	}
@@ -64,13 +72,9 @@ func (f *operatorFlags) open(t terminal, fn func(context.Context, operator) erro
 // use is open, for commands that need the core.
 func (f *operatorFlags) use(t terminal, fn func(context.Context, operator, *twinlatch.Service) error) error {
 	return f.open(t, func(ctx context.Context, o operator) error {
-		app, err := totp.New("Twinlatch")
+		service, err := wireCommand(ctx, o.cfg, o.keys, o.store)
 		if err != nil {
 			return err
-		}
-		service, err := twinlatch.New(ctx, twinlatch.Config{Store: o.store, Keys: o.keys, Methods: []twinlatch.Method{app}})
-		if err != nil {
-			return wrongKeys(err, o.cfg)
 		}
 		return fn(ctx, o, service)
 	})
