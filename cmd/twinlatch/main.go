@@ -10,6 +10,7 @@
 //	twinlatch events tail           what happens to all accounts
 //	twinlatch events export         all of it, as JSON Lines
 //	twinlatch events verify         did anybody change it?
+//	twinlatch account create --admin --email ADDRESS
 //	twinlatch yubikey import FILE   keys of YubiKeys whose codes are judged here
 //	twinlatch yubikey list
 //	twinlatch yubikey remove IDENTITY
@@ -59,6 +60,9 @@ type cli struct {
 		Export eventsExportCommand `cmd:"" help:"Print the events of all accounts as JSON Lines."`
 		Verify eventsVerifyCommand `cmd:"" help:"Find out whether anybody changed the trail."`
 	} `cmd:"" help:"The audit trail."`
+	Account struct {
+		Create accountCreateCommand `cmd:"" help:"Make an account, for instance the first administrator's."`
+	} `cmd:"" help:"The accounts of people, by the right of who can run commands here."`
 	Yubikey struct {
 		Import yubikeyImportCommand `cmd:"" help:"Add the YubiKeys of a file."`
 		List   yubikeyListCommand   `cmd:"" help:"Say which there are."`

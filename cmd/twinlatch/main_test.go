@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"database/sql"
+	"encoding/json"
 	"io"
 	"net"
 	"net/http"
@@ -20,6 +21,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/twinlatch/twinlatch/config"
+	"github.com/twinlatch/twinlatch/pages"
 )
 
 func TestMain(m *testing.M) {
@@ -35,17 +37,21 @@ func TestMain(m *testing.M) {
 //	quit [INT|TERM]    signals it; it must exit with 0 (stop is a word of testscript)
 //	http GET|… URL N   the answer must have status N; its body goes to http.body
 //	sign-up EMAIL      somebody signs up and in at $URL and adds an authenticator app
+//	sign-in EMAIL PASSWORD TO   somebody signs in at $URL and is sent TO ("": refused)
+//	visit EMAIL PATH STATUS     comes again with the session of the last sign-in; the body goes to http.body
+//	outbox EMAIL TEXT  waits until /dev/outbox has a mail with TEXT to EMAIL; its subject and body go to mail
 //	sql FILE QUERY     changes a database behind everybody's back
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata",
 		RequireExplicitExec: true,
 		Setup: func(env *testscript.Env) error {
-			env.Values["serving"] = new(serving)
+			env.Values["serving"], env.Values["people"] = new(serving), map[string]*victim{}
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"serve": scriptServe, "quit": scriptQuit, "http": scriptHTTP, "sign-up": scriptSignUp, "sql": scriptSQL,
+			"sign-in": scriptSignIn, "visit": scriptVisit, "outbox": scriptOutbox,
 		},
 	})
 }
@@ -129,6 +135,50 @@ func scriptSignUp(ts *testscript.TestScript, neg bool, args []string) {
 	if len(v.used) == 0 {
 		ts.Fatalf("%s got as far as %+v", args[0], v)
 	}
+}
+
+func scriptSignIn(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 3 {
+		ts.Fatalf("usage: sign-in EMAIL PASSWORD TO")
+	}
+	v := &victim{server: ts.Getenv("URL"), email: args[0]}
+	status, to, page := v.post("/sign-in", "email", args[0], "password", args[1])
+	if to != args[2] || (status == http.StatusSeeOther) != (args[2] != "") {
+		ts.Fatalf("%s is answered %d and sent to %q\n%s", args[0], status, to, page)
+	}
+	ts.Value("people").(map[string]*victim)[args[0]] = v
+}
+
+func scriptVisit(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 3 {
+		ts.Fatalf("usage: visit EMAIL PATH STATUS")
+	}
+	status, to, page := ts.Value("people").(map[string]*victim)[args[0]].get(args[1])
+	ts.Check(os.WriteFile(ts.MkAbs("http.body"), []byte(page), 0o600))
+	if strconv.Itoa(status) != args[2] {
+		ts.Fatalf("%s at %s: %d %s\n%s", args[0], args[1], status, to, page)
+	}
+}
+
+func scriptOutbox(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: outbox EMAIL TEXT")
+	}
+	var all []pages.DevMessage
+	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+		r, err := http.NewRequest(http.MethodGet, ts.Getenv("URL")+"/dev/outbox", nil)
+		ts.Check(err)
+		r.Header.Set("Accept", "application/json")
+		_, _, body := new(victim).send(r)
+		ts.Check(json.Unmarshal([]byte(body), &all))
+		for _, m := range all {
+			if text := m.Subject + "\n" + m.Body; m.To == args[0] && strings.Contains(text, args[1]) {
+				ts.Check(os.WriteFile(ts.MkAbs("mail"), []byte(text), 0o600))
+				return
+			}
+		}
+	}
+	ts.Fatalf("no mail to %s has %q: %+v", args[0], args[1], all)
 }
 
 func scriptSQL(ts *testscript.TestScript, neg bool, args []string) {
