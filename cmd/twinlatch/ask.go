@@ -61,9 +61,6 @@ func (t terminal) unseen(ctx context.Context, tty *os.File, prompt string) (stri
 	select {
 	case a := <-read:
 		fmt.Fprintln(t.err)
-		if errors.Is(a.err, io.EOF) {
-			a.err = errors.New("nothing was typed, and nothing was done")
-		}
 		return string(a.line), a.err
 	case <-ctx.Done():
 		fmt.Fprintln(t.err)
