@@ -167,6 +167,14 @@ func TestPasswordsAreTypedUnseen(t *testing.T) {
 			}
 		}
 	}
+	s := sit(t, "account", "delete", "ann@example.com", "--reason", "a test")
+	s.types("type its address again: ", false, "ann@\x03")
+	if s.ends() || !strings.Contains(s.shown(), "twinlatch: interrupted; nothing was done") {
+		t.Errorf("Ctrl-C instead of the address: %q", s.shown())
+	}
+	if code, _, errs := typed(nil, "account", "show", "ann@example.com"); code != exitOK {
+		t.Error(errs)
+	}
 	if code, out, errs := typed(nil, "events", "list", "--account", "bob@example.com"); code != exitFailure {
 		t.Errorf("bob has an account: %q %q", out, errs)
 	}

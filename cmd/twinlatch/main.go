@@ -10,7 +10,10 @@
 //	twinlatch events tail           what happens to all accounts
 //	twinlatch events export         all of it, as JSON Lines
 //	twinlatch events verify         did anybody change it?
-//	twinlatch account create --admin --email ADDRESS
+//	twinlatch account create --email ADDRESS, with --admin the first administrator's
+//	twinlatch account list, show LOGIN
+//	twinlatch account reset LOGIN   of somebody who lost all methods and codes
+//	twinlatch account end|disable|enable|delete|groups LOGIN
 //	twinlatch yubikey import FILE   keys of YubiKeys whose codes are judged here
 //	twinlatch yubikey list
 //	twinlatch yubikey remove IDENTITY
@@ -61,7 +64,15 @@ type cli struct {
 		Verify eventsVerifyCommand `cmd:"" help:"Find out whether anybody changed the trail."`
 	} `cmd:"" help:"The audit trail."`
 	Account struct {
-		Create accountCreateCommand `cmd:"" help:"Make an account, for instance the first administrator's."`
+		Create  accountCreateCommand  `cmd:"" help:"Make an account, for instance the first administrator's."`
+		List    accountListCommand    `cmd:"" help:"List and count accounts."`
+		Show    accountShowCommand    `cmd:"" help:"Say what is known about one."`
+		Reset   accountResetCommand   `cmd:"" help:"Remove all methods and backup codes of somebody who lost them."`
+		End     accountEndCommand     `cmd:"" help:"End all sessions."`
+		Disable accountDisableCommand `cmd:"" help:"End all sessions, and let nobody sign in."`
+		Enable  accountEnableCommand  `cmd:"" help:"Let them sign in again."`
+		Delete  accountDeleteCommand  `cmd:"" help:"Erase what is known about a person."`
+		Groups  accountGroupsCommand  `cmd:"" help:"Say in which groups somebody is; admin makes an administrator."`
 	} `cmd:"" help:"The accounts of people, by the right of who can run commands here."`
 	Yubikey struct {
 		Import yubikeyImportCommand `cmd:"" help:"Add the YubiKeys of a file."`

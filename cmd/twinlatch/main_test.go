@@ -3,7 +3,6 @@ package main
 import (
 	"bufio"
 	"database/sql"
-	"encoding/json"
 	"io"
 	"net"
 	"net/http"
@@ -21,7 +20,6 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/twinlatch/twinlatch/config"
-	"github.com/twinlatch/twinlatch/pages"
 )
 
 func TestMain(m *testing.M) {
@@ -38,6 +36,7 @@ func TestMain(m *testing.M) {
 //	http GET|… URL N   the answer must have status N; its body goes to http.body
 //	sign-up EMAIL      somebody signs up and in at $URL and adds an authenticator app
 //	sign-in EMAIL PASSWORD TO   somebody signs in at $URL and is sent TO ("": refused)
+//	add-app EMAIL      and adds an authenticator app
 //	visit EMAIL PATH STATUS     comes again with the session of the last sign-in; the body goes to http.body
 //	outbox EMAIL TEXT  waits until /dev/outbox has a mail with TEXT to EMAIL; its subject and body go to mail
 //	sql FILE QUERY     changes a database behind everybody's back
@@ -51,7 +50,7 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"serve": scriptServe, "quit": scriptQuit, "http": scriptHTTP, "sign-up": scriptSignUp, "sql": scriptSQL,
-			"sign-in": scriptSignIn, "visit": scriptVisit, "outbox": scriptOutbox,
+			"sign-in": scriptSignIn, "add-app": scriptAddApp, "visit": scriptVisit, "outbox": scriptOutbox,
 		},
 	})
 }
@@ -149,6 +148,15 @@ func scriptSignIn(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Value("people").(map[string]*victim)[args[0]] = v
 }
 
+func scriptAddApp(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: add-app EMAIL")
+	}
+	if !ts.Value("people").(map[string]*victim)[args[0]].addApp(time.Now()) {
+		ts.Fatalf("%s got no authenticator app", args[0])
+	}
+}
+
 func scriptVisit(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 3 {
 		ts.Fatalf("usage: visit EMAIL PATH STATUS")
@@ -164,13 +172,9 @@ func scriptOutbox(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 2 {
 		ts.Fatalf("usage: outbox EMAIL TEXT")
 	}
-	var all []pages.DevMessage
+	reader := &victim{server: ts.Getenv("URL")}
 	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
-		r, err := http.NewRequest(http.MethodGet, ts.Getenv("URL")+"/dev/outbox", nil)
-		ts.Check(err)
-		r.Header.Set("Accept", "application/json")
-		_, _, body := new(victim).send(r)
-		ts.Check(json.Unmarshal([]byte(body), &all))
+		all, _ := reader.mails()
 		for _, m := range all {
 			if text := m.Subject + "\n" + m.Body; m.To == args[0] && strings.Contains(text, args[1]) {
 				ts.Check(os.WriteFile(ts.MkAbs("mail"), []byte(text), 0o600))
@@ -178,6 +182,7 @@ func scriptOutbox(ts *testscript.TestScript, neg bool, args []string) {
 			}
 		}
 	}
+	all, _ := reader.mails()
 	ts.Fatalf("no mail to %s has %q: %+v", args[0], args[1], all)
 }
 
