@@ -14,6 +14,7 @@
 //	twinlatch account list, show LOGIN
 //	twinlatch account reset LOGIN   of somebody who lost all methods and codes
 //	twinlatch account end|disable|enable|delete|groups LOGIN
+//	twinlatch require show|set|remove
 //	twinlatch yubikey import FILE   keys of YubiKeys whose codes are judged here
 //	twinlatch yubikey list
 //	twinlatch yubikey remove IDENTITY
@@ -74,6 +75,11 @@ type cli struct {
 		Delete  accountDeleteCommand  `cmd:"" help:"Erase what is known about a person."`
 		Groups  accountGroupsCommand  `cmd:"" help:"Say in which groups somebody is; admin makes an administrator."`
 	} `cmd:"" help:"The accounts of people, by the right of who can run commands here."`
+	Require struct {
+		Show   requireShowCommand   `cmd:"" help:"Say of whom, and since when."`
+		Set    requireSetCommand    `cmd:"" help:"Require it of everybody or of a group."`
+		Remove requireRemoveCommand `cmd:"" help:"Take that back."`
+	} `cmd:"" help:"Of whom 2-step verification is required."`
 	Yubikey struct {
 		Import yubikeyImportCommand `cmd:"" help:"Add the YubiKeys of a file."`
 		List   yubikeyListCommand   `cmd:"" help:"Say which there are."`
