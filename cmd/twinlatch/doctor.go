@@ -154,7 +154,7 @@ const clockSlack = time.Minute
 func (d *doctor) database(ctx context.Context, keys *keyring.Ring) {
 	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
 	defer cancel()
-	e, err := sqlstore.Examine(ctx, d.cfg.Database.Reveal())
+	e, err := sqlstore.Examine(ctx, d.cfg.Database.Reveal(), d.now)
 	if errors.Is(err, fs.ErrNotExist) {
 		d.find("database", warn, "the first start makes it; if there should be one, see setting database", "there is no database yet")
 		return
