@@ -179,6 +179,10 @@ func (d *doctor) database(ctx context.Context, keys *keyring.Ring) {
 		}
 	}
 	d.clock(e.NewestEvent)
+	if e.Schema == e.Newest {
+		d.backlog(e.Backlog)
+		d.administrators(e.Administrators)
+	}
 }
 
 // clock compares with the last thing that any server wrote. Nobody else is asked
