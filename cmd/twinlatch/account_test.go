@@ -4,12 +4,23 @@ import (
 	"encoding/json"
 	"net/http"
 	"os/user"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/twinlatch/twinlatch/twinlatchtest"
 )
+
+// newAccount makes one for somebody beside the server, whose keys are in dir.
+func newAccount(t *testing.T, email, database, dir string) {
+	t.Helper()
+	var out, errs strings.Builder
+	args := []string{"account", "create", "--email", email, "--database", database, "--keys", filepath.Join(dir, "var", "keys")}
+	if code := run(args, terminal{strings.NewReader(crashPassword + "\n"), &out, &errs, nil}); code != exitOK {
+		t.Fatal(errs.String())
+	}
+}
 
 // A command writes the mail and sends nothing: it knows no password of the mail
 // server and does not reach it. The server that runs, or the next one, sends it.
