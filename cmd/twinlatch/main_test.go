@@ -7,9 +7,11 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"syscall"
@@ -33,12 +35,12 @@ func TestMain(m *testing.M) {
 //	serve [args]       starts twinlatch serve and waits until it says that it is
 //	                   ready; $URL and $LISTEN say where; stderr goes to serve.log
 //	quit [INT|TERM]    signals it; it must exit with 0 (stop is a word of testscript)
-//	http GET|… URL N   the answer must have status N; its body goes to http.body
+//	http GET|… URL N [NAME VALUE]…   the answer to this form must have status N; its body goes to http.body
 //	sign-up EMAIL      somebody signs up and in at $URL and adds an authenticator app
 //	sign-in EMAIL PASSWORD TO   somebody signs in at $URL and is sent TO ("": refused)
 //	add-app EMAIL      and adds an authenticator app
 //	visit EMAIL PATH STATUS     comes again with the session of the last sign-in; the body goes to http.body
-//	outbox EMAIL TEXT  waits until /dev/outbox has a mail with TEXT to EMAIL; its subject and body go to mail
+//	outbox EMAIL TEXT  waits until /dev/outbox has a mail with TEXT to EMAIL; it goes to mail, and $LINK is its link
 //	sql FILE QUERY     changes a database behind everybody's back
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
@@ -108,11 +110,16 @@ func scriptQuit(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 func scriptHTTP(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) != 3 {
-		ts.Fatalf("usage: http METHOD URL STATUS")
+	if neg || len(args) < 3 || len(args)%2 == 0 {
+		ts.Fatalf("usage: http METHOD URL STATUS [NAME VALUE]…")
 	}
-	req, err := http.NewRequest(args[0], args[1], nil)
+	form := url.Values{}
+	for i := 3; i < len(args); i += 2 {
+		form.Set(args[i], args[i+1])
+	}
+	req, err := http.NewRequest(args[0], args[1], strings.NewReader(form.Encode()))
 	ts.Check(err)
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	req.Close = true
 	res, err := http.DefaultTransport.RoundTrip(req)
 	ts.Check(err)
@@ -178,6 +185,7 @@ func scriptOutbox(ts *testscript.TestScript, neg bool, args []string) {
 		for _, m := range all {
 			if text := m.Subject + "\n" + m.Body; m.To == args[0] && strings.Contains(text, args[1]) {
 				ts.Check(os.WriteFile(ts.MkAbs("mail"), []byte(text), 0o600))
+				ts.Setenv("LINK", regexp.MustCompile(`https?://\S+`).FindString(m.Body))
 				return
 			}
 		}
