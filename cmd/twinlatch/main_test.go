@@ -236,6 +236,36 @@ func TestFlagsFollowTheTable(t *testing.T) {
 	}
 }
 
+// TestEveryCommandSpeaksJSON: all but the server print JSON when asked to, say what
+// they are for, and take no secret as an argument.
+func TestEveryCommandSpeaksJSON(t *testing.T) {
+	parser, err := kong.New(new(cli), help())
+	if err != nil {
+		t.Fatal(err)
+	}
+	commands := parser.Model.Leaves(true)
+	if len(commands) < 20 {
+		t.Errorf("%d commands", len(commands))
+	}
+	for _, command := range commands {
+		speaks := false
+		for _, group := range command.AllFlags(false) {
+			for _, f := range group {
+				speaks = speaks || f.Name == "json"
+				if strings.Contains(f.Name, "password") || strings.Contains(f.Name, "secret") {
+					t.Errorf("%s takes --%s", command.FullPath(), f.Name)
+				}
+			}
+		}
+		if !speaks && command.Name != "serve" {
+			t.Errorf("%s has no --json", command.FullPath())
+		}
+		if command.Help == "" {
+			t.Errorf("%s does not say what it is for", command.FullPath())
+		}
+	}
+}
+
 func TestServeFlagsReachTheirSettings(t *testing.T) {
 	var c cli
 	parser, err := kong.New(&c, help())
