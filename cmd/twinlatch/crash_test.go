@@ -163,7 +163,7 @@ const securityPath = "/settings/user/security"
 // live signs up, confirms the address, sets up an app and backup codes, and uses
 // both, until the server is gone.
 func (v *victim) live() {
-	status, to, page := v.post("/sign-up", "name", "P", "email", v.email, "password", crashPassword)
+	status, _, _ := v.post("/sign-up", "name", "P", "email", v.email, "password", crashPassword)
 	if v.created = status == http.StatusSeeOther; !v.created || !v.confirm() {
 		return
 	}
@@ -174,7 +174,8 @@ func (v *victim) live() {
 	if !v.addApp(now) {
 		return
 	}
-	if _, _, page = v.post(securityPath + "/backup-codes"); page == "" {
+	_, _, page := v.post(securityPath + "/backup-codes")
+	if page == "" {
 		return
 	}
 	for _, m := range codeOnPage.FindAllStringSubmatch(page, -1) {
@@ -185,13 +186,13 @@ func (v *victim) live() {
 			return
 		}
 		code := totp.Code(v.secret, at)
-		if status, to, _ = v.post("/verify", "code", code); status == http.StatusSeeOther && to == securityPath {
+		if status, to, _ := v.post("/verify", "code", code); status == http.StatusSeeOther && to == securityPath {
 			v.spent = append(v.spent, code)
 		}
 		if status, _, _ = v.signIn(); status != http.StatusSeeOther || len(v.backup) < 3 {
 			return
 		}
-		if status, to, _ = v.post("/recover", "code", v.backup[i]); status == http.StatusSeeOther && to == securityPath {
+		if status, to, _ := v.post("/recover", "code", v.backup[i]); status == http.StatusSeeOther && to == securityPath {
 			v.used = append(v.used, v.backup[i])
 		}
 	}
