@@ -18,12 +18,20 @@ func (s *Service) NewAccountBy(ctx context.Context, by Administrator, n NewAccou
 	if err != nil {
 		return Account{}, err
 	}
-	var hash string
-	if n.Password.p != nil {
-		if err := CheckPassword(n.Password, a.Login, a.DisplayName); err != nil {
+	password, linked := n.Password, n.Password.p == nil && s.Mails()
+	if linked { // one that nobody knows: only who has a password can ask for another link
+		unknown, err := newID[string](s.cfg.Rand)
+		if err != nil {
 			return Account{}, err
 		}
-		if hash, err = s.hasher.hash(ctx, Client{}.IP, s.cfg.Rand, normal(n.Password)); err != nil {
+		password = NewSecret(unknown)
+	}
+	var hash string
+	if password.p != nil {
+		if err := CheckPassword(password, a.Login, a.DisplayName); err != nil {
+			return Account{}, err
+		}
+		if hash, err = s.hasher.hash(ctx, Client{}.IP, s.cfg.Rand, normal(password)); err != nil {
 			return Account{}, err
 		}
 	}
@@ -34,7 +42,7 @@ func (s *Service) NewAccountBy(ctx context.Context, by Administrator, n NewAccou
 	if err := s.insertAccount(ctx, a, hash, by.actor, Client{}, more); err != nil {
 		return Account{}, err
 	}
-	if hash == "" && s.Mails() {
+	if linked {
 		err = s.cfg.Store.Tx(ctx, a.ID, func(tx Tx) error {
 			return s.record(tx, a.ID, by.actor, Client{}, EventResetAsked, nil)
 		})

@@ -47,8 +47,9 @@ func openSQLite(ctx context.Context, path string) (_ *Store, err error) {
 		}
 	}()
 	// A connection that reads first and writes later would fail with
-	// SQLITE_BUSY at once, so write transactions begin as such (_txlock).
-	if s.write, err = sqliteHandle(ctx, path, 1, "&_txlock=immediate"); err != nil {
+	// SQLITE_BUSY at once, so write transactions begin as such (_txlock). What is
+	// deleted is overwritten: of an erased person nothing stays in free pages.
+	if s.write, err = sqliteHandle(ctx, path, 1, "&_txlock=immediate&_pragma=secure_delete(1)"); err != nil {
 		return nil, err
 	}
 	if err := migrate(ctx, s.write, goose.DialectSQLite3); err != nil {

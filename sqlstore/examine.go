@@ -20,20 +20,24 @@ type Examination struct {
 	Schema, Newest int64             // the last migration that the database has, and the last that Open would bring
 	NewestEvent    time.Time         // zero: there is none
 	Checks         map[string][]byte // what CheckKeys would ask for, by key id
+
+	// These are empty where Schema is not Newest.
+	Backlog        twinlatch.Backlog
+	Administrators []twinlatch.AccountSummary // a thousand of them, by login
 }
 
 // Examine looks at a database as Open would find it and changes nothing. An
 // error says why Open would fail; it wraps fs.ErrNotExist where Open would make
 // the file.
-func Examine(ctx context.Context, database string) (Examination, error) {
-	e, err := examine(ctx, database)
+func Examine(ctx context.Context, database string, now time.Time) (Examination, error) {
+	e, err := examine(ctx, database, now)
 	if err != nil {
 		return Examination{}, fmt.Errorf("sqlstore: %w", err)
 	}
 	return e, nil
 }
 
-func examine(ctx context.Context, database string) (e Examination, err error) {
+func examine(ctx context.Context, database string, now time.Time) (e Examination, err error) {
 	var db *sql.DB
 	path, isSQLite := strings.CutPrefix(database, "sqlite:")
 	if isSQLite {
@@ -62,7 +66,15 @@ func examine(ctx context.Context, database string) (e Examination, err error) {
 	if e.NewestEvent, err = v.NewestEvent(ctx); err != nil {
 		return e, err
 	}
-	e.Checks, err = checksOf(ctx, db, e.Schema)
+	if e.Checks, err = checksOf(ctx, db, e.Schema); err != nil || e.Schema != e.Newest {
+		return e, err
+	}
+	if e.Backlog, err = v.Backlog(ctx, now); err != nil {
+		return e, err
+	}
+	e.Administrators, err = v.ListAccounts(ctx, twinlatch.AccountQuery{
+		Realm: twinlatch.MainRealm, Group: twinlatch.AdminGroup, Limit: 1000,
+	}, now)
 	return e, err
 }
 

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/base32"
+	"encoding/json"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -20,6 +21,7 @@ import (
 	"github.com/twinlatch/twinlatch"
 	"github.com/twinlatch/twinlatch/keyring"
 	"github.com/twinlatch/twinlatch/method/totp"
+	"github.com/twinlatch/twinlatch/pages"
 	"github.com/twinlatch/twinlatch/sqlstore"
 )
 
@@ -158,36 +160,22 @@ var (
 
 const securityPath = "/settings/user/security"
 
-// live signs up, sets up an app and backup codes, and uses both, until the
-// server is gone.
+// live signs up, confirms the address, sets up an app and backup codes, and uses
+// both, until the server is gone.
 func (v *victim) live() {
 	status, _, _ := v.post("/sign-up", "name", "P", "email", v.email, "password", crashPassword)
-	if v.created = status == http.StatusSeeOther; !v.created {
+	if v.created = status == http.StatusSeeOther; !v.created || !v.confirm() {
 		return
 	}
 	if status, _, _ = v.signIn(); status != http.StatusSeeOther {
 		return
 	}
-	status, to, _ := v.post(securityPath + "/add/totp")
-	if status != http.StatusSeeOther {
-		return
-	}
-	_, _, page := v.get(to)
-	key := keyOnPage.FindStringSubmatch(page)
-	if key == nil {
-		return
-	}
-	secret, err := base32.StdEncoding.DecodeString(strings.ReplaceAll(key[1], " ", ""))
-	if err != nil {
-		return
-	}
-	// Three codes are good at a time; each is used once, the oldest first.
 	now := time.Now()
-	if status, _, _ = v.post(to, "code", totp.Code(secret, now.Add(-25*time.Second))); status != http.StatusSeeOther {
+	if !v.addApp(now) {
 		return
 	}
-	v.secret = secret
-	if _, _, page = v.post(securityPath + "/backup-codes"); page == "" {
+	_, _, page := v.post(securityPath + "/backup-codes")
+	if page == "" {
 		return
 	}
 	for _, m := range codeOnPage.FindAllStringSubmatch(page, -1) {
@@ -197,17 +185,70 @@ func (v *victim) live() {
 		if status, _, _ = v.signIn(); status != http.StatusSeeOther {
 			return
 		}
-		code := totp.Code(secret, at)
-		if status, to, _ = v.post("/verify", "code", code); status == http.StatusSeeOther && to == securityPath {
+		code := totp.Code(v.secret, at)
+		if status, to, _ := v.post("/verify", "code", code); status == http.StatusSeeOther && to == securityPath {
 			v.spent = append(v.spent, code)
 		}
 		if status, _, _ = v.signIn(); status != http.StatusSeeOther || len(v.backup) < 3 {
 			return
 		}
-		if status, to, _ = v.post("/recover", "code", v.backup[i]); status == http.StatusSeeOther && to == securityPath {
+		if status, to, _ := v.post("/recover", "code", v.backup[i]); status == http.StatusSeeOther && to == securityPath {
 			v.used = append(v.used, v.backup[i])
 		}
 	}
+}
+
+var linkInMail = regexp.MustCompile(`/email/[\w.-]+`)
+
+// confirm opens the link of the mail that came, or will come in a moment.
+func (v *victim) confirm() bool {
+	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+		all, there := v.mails()
+		if !there {
+			return false
+		}
+		for _, m := range all {
+			if link := linkInMail.FindString(m.Body); m.To == v.email && link != "" {
+				status, _, _ := v.post(link)
+				return status == http.StatusOK
+			}
+		}
+	}
+	return false
+}
+
+// mails are all that the outbox has, the newest first; false: the server is gone.
+func (v *victim) mails() (all []pages.DevMessage, there bool) {
+	r, err := http.NewRequest(http.MethodGet, v.server+"/dev/outbox", nil)
+	if err != nil {
+		panic(err)
+	}
+	r.Header.Set("Accept", "application/json")
+	_, _, body := v.send(r)
+	return all, json.Unmarshal([]byte(body), &all) == nil
+}
+
+// addApp enrolls an authenticator app. Three codes are good at a time; the oldest
+// is used for it, so that two are left.
+func (v *victim) addApp(now time.Time) bool {
+	status, to, _ := v.post(securityPath + "/add/totp")
+	if status != http.StatusSeeOther {
+		return false
+	}
+	_, _, page := v.get(to)
+	key := keyOnPage.FindStringSubmatch(page)
+	if key == nil {
+		return false
+	}
+	secret, err := base32.StdEncoding.DecodeString(strings.ReplaceAll(key[1], " ", ""))
+	if err != nil {
+		return false
+	}
+	if status, _, _ = v.post(to, "code", totp.Code(secret, now.Add(-25*time.Second))); status != http.StatusSeeOther {
+		return false
+	}
+	v.secret = secret
+	return true
 }
 
 func (v *victim) signIn() (status int, to, body string) {

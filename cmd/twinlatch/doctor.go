@@ -154,7 +154,7 @@ const clockSlack = time.Minute
 func (d *doctor) database(ctx context.Context, keys *keyring.Ring) {
 	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
 	defer cancel()
-	e, err := sqlstore.Examine(ctx, d.cfg.Database.Reveal())
+	e, err := sqlstore.Examine(ctx, d.cfg.Database.Reveal(), d.now)
 	if errors.Is(err, fs.ErrNotExist) {
 		d.find("database", warn, "the first start makes it; if there should be one, see setting database", "there is no database yet")
 		return
@@ -179,6 +179,10 @@ func (d *doctor) database(ctx context.Context, keys *keyring.Ring) {
 		}
 	}
 	d.clock(e.NewestEvent)
+	if e.Schema == e.Newest {
+		d.backlog(e.Backlog)
+		d.administrators(e.Administrators)
+	}
 }
 
 // clock compares with the last thing that any server wrote. Nobody else is asked

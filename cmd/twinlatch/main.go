@@ -10,6 +10,11 @@
 //	twinlatch events tail           what happens to all accounts
 //	twinlatch events export         all of it, as JSON Lines
 //	twinlatch events verify         did anybody change it?
+//	twinlatch account create --email ADDRESS, with --admin the first administrator's
+//	twinlatch account list, show LOGIN
+//	twinlatch account reset LOGIN   of somebody who lost all methods and codes
+//	twinlatch account end|disable|enable|delete|groups LOGIN
+//	twinlatch require show|set|remove
 //	twinlatch yubikey import FILE   keys of YubiKeys whose codes are judged here
 //	twinlatch yubikey list
 //	twinlatch yubikey remove IDENTITY
@@ -59,6 +64,22 @@ type cli struct {
 		Export eventsExportCommand `cmd:"" help:"Print the events of all accounts as JSON Lines."`
 		Verify eventsVerifyCommand `cmd:"" help:"Find out whether anybody changed the trail."`
 	} `cmd:"" help:"The audit trail."`
+	Account struct {
+		Create  accountCreateCommand  `cmd:"" help:"Make an account, for instance the first administrator's."`
+		List    accountListCommand    `cmd:"" help:"List and count accounts."`
+		Show    accountShowCommand    `cmd:"" help:"Say what is known about one."`
+		Reset   accountResetCommand   `cmd:"" help:"Remove all methods and backup codes of somebody who lost them."`
+		End     accountEndCommand     `cmd:"" help:"End all sessions."`
+		Disable accountDisableCommand `cmd:"" help:"End all sessions, and let nobody sign in."`
+		Enable  accountEnableCommand  `cmd:"" help:"Let them sign in again."`
+		Delete  accountDeleteCommand  `cmd:"" help:"Erase what is known about a person."`
+		Groups  accountGroupsCommand  `cmd:"" help:"Say in which groups somebody is; admin makes an administrator."`
+	} `cmd:"" help:"The accounts of people, by the right of who can run commands here."`
+	Require struct {
+		Show   requireShowCommand   `cmd:"" help:"Say of whom, and since when."`
+		Set    requireSetCommand    `cmd:"" help:"Require it of everybody or of a group."`
+		Remove requireRemoveCommand `cmd:"" help:"Take that back."`
+	} `cmd:"" help:"Of whom 2-step verification is required."`
 	Yubikey struct {
 		Import yubikeyImportCommand `cmd:"" help:"Add the YubiKeys of a file."`
 		List   yubikeyListCommand   `cmd:"" help:"Say which there are."`

@@ -7,9 +7,11 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"syscall"
@@ -33,19 +35,24 @@ func TestMain(m *testing.M) {
 //	serve [args]       starts twinlatch serve and waits until it says that it is
 //	                   ready; $URL and $LISTEN say where; stderr goes to serve.log
 //	quit [INT|TERM]    signals it; it must exit with 0 (stop is a word of testscript)
-//	http GET|… URL N   the answer must have status N; its body goes to http.body
+//	http GET|… URL N [NAME VALUE]…   the answer to this form must have status N; its body goes to http.body
 //	sign-up EMAIL      somebody signs up and in at $URL and adds an authenticator app
+//	sign-in EMAIL PASSWORD TO   somebody signs in at $URL and is sent TO ("": refused)
+//	add-app EMAIL      and adds an authenticator app
+//	visit EMAIL PATH STATUS     comes again with the session of the last sign-in; the body goes to http.body
+//	outbox EMAIL TEXT  waits until /dev/outbox has a mail with TEXT to EMAIL; it goes to mail, and $LINK is its link
 //	sql FILE QUERY     changes a database behind everybody's back
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata",
 		RequireExplicitExec: true,
 		Setup: func(env *testscript.Env) error {
-			env.Values["serving"] = new(serving)
+			env.Values["serving"], env.Values["people"] = new(serving), map[string]*victim{}
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"serve": scriptServe, "quit": scriptQuit, "http": scriptHTTP, "sign-up": scriptSignUp, "sql": scriptSQL,
+			"sign-in": scriptSignIn, "add-app": scriptAddApp, "visit": scriptVisit, "outbox": scriptOutbox,
 		},
 	})
 }
@@ -103,11 +110,16 @@ func scriptQuit(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 func scriptHTTP(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) != 3 {
-		ts.Fatalf("usage: http METHOD URL STATUS")
+	if neg || len(args) < 3 || len(args)%2 == 0 {
+		ts.Fatalf("usage: http METHOD URL STATUS [NAME VALUE]…")
 	}
-	req, err := http.NewRequest(args[0], args[1], nil)
+	form := url.Values{}
+	for i := 3; i < len(args); i += 2 {
+		form.Set(args[i], args[i+1])
+	}
+	req, err := http.NewRequest(args[0], args[1], strings.NewReader(form.Encode()))
 	ts.Check(err)
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	req.Close = true
 	res, err := http.DefaultTransport.RoundTrip(req)
 	ts.Check(err)
@@ -129,6 +141,57 @@ func scriptSignUp(ts *testscript.TestScript, neg bool, args []string) {
 	if len(v.used) == 0 {
 		ts.Fatalf("%s got as far as %+v", args[0], v)
 	}
+}
+
+func scriptSignIn(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 3 {
+		ts.Fatalf("usage: sign-in EMAIL PASSWORD TO")
+	}
+	v := &victim{server: ts.Getenv("URL"), email: args[0]}
+	status, to, page := v.post("/sign-in", "email", args[0], "password", args[1])
+	if to != args[2] || (status == http.StatusSeeOther) != (args[2] != "") {
+		ts.Fatalf("%s is answered %d and sent to %q\n%s", args[0], status, to, page)
+	}
+	ts.Value("people").(map[string]*victim)[args[0]] = v
+}
+
+func scriptAddApp(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: add-app EMAIL")
+	}
+	if !ts.Value("people").(map[string]*victim)[args[0]].addApp(time.Now()) {
+		ts.Fatalf("%s got no authenticator app", args[0])
+	}
+}
+
+func scriptVisit(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 3 {
+		ts.Fatalf("usage: visit EMAIL PATH STATUS")
+	}
+	status, to, page := ts.Value("people").(map[string]*victim)[args[0]].get(args[1])
+	ts.Check(os.WriteFile(ts.MkAbs("http.body"), []byte(page), 0o600))
+	if strconv.Itoa(status) != args[2] {
+		ts.Fatalf("%s at %s: %d %s\n%s", args[0], args[1], status, to, page)
+	}
+}
+
+func scriptOutbox(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: outbox EMAIL TEXT")
+	}
+	reader := &victim{server: ts.Getenv("URL")}
+	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+		all, _ := reader.mails()
+		for _, m := range all {
+			if text := m.Subject + "\n" + m.Body; m.To == args[0] && strings.Contains(text, args[1]) {
+				ts.Check(os.WriteFile(ts.MkAbs("mail"), []byte(text), 0o600))
+				ts.Setenv("LINK", regexp.MustCompile(`https?://\S+`).FindString(m.Body))
+				return
+			}
+		}
+	}
+	all, _ := reader.mails()
+	ts.Fatalf("no mail to %s has %q: %+v", args[0], args[1], all)
 }
 
 func scriptSQL(ts *testscript.TestScript, neg bool, args []string) {
@@ -170,6 +233,36 @@ func TestFlagsFollowTheTable(t *testing.T) {
 	delete(flags, "dev")
 	if len(flags) > 0 {
 		t.Errorf("flags that are no setting: %v", flags)
+	}
+}
+
+// TestEveryCommandSpeaksJSON: all but the server print JSON when asked to, say what
+// they are for, and take no secret as an argument.
+func TestEveryCommandSpeaksJSON(t *testing.T) {
+	parser, err := kong.New(new(cli), help())
+	if err != nil {
+		t.Fatal(err)
+	}
+	commands := parser.Model.Leaves(true)
+	if len(commands) < 20 {
+		t.Errorf("%d commands", len(commands))
+	}
+	for _, command := range commands {
+		speaks := false
+		for _, group := range command.AllFlags(false) {
+			for _, f := range group {
+				speaks = speaks || f.Name == "json"
+				if strings.Contains(f.Name, "password") || strings.Contains(f.Name, "secret") {
+					t.Errorf("%s takes --%s", command.FullPath(), f.Name)
+				}
+			}
+		}
+		if !speaks && command.Name != "serve" {
+			t.Errorf("%s has no --json", command.FullPath())
+		}
+		if command.Help == "" {
+			t.Errorf("%s does not say what it is for", command.FullPath())
+		}
 	}
 }
 

@@ -61,7 +61,7 @@ func TestAMessageSurvivesKill(t *testing.T) {
 	t.Setenv("TWINLATCH_TEXT_WEBHOOK_SECRET_FILE", secret)
 	base, kill := startServer(t, dir)
 	v := &victim{server: base, email: "ann@example.com"}
-	v.post("/sign-up", "name", "Ann", "email", v.email, "password", crashPassword)
+	newAccount(t, v.email, "sqlite:"+filepath.Join(dir, "var", "twinlatch.db"), dir)
 	v.signIn()
 	began := make(chan string)
 	go func() {

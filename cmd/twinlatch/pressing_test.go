@@ -37,7 +37,7 @@ func TestAThousandPressesSendOnce(t *testing.T) {
 	second, _ := startServer(t, dir, "--database", database)
 
 	ann := &victim{server: first, email: "ann@example.com"}
-	ann.post("/sign-up", "name", "Ann", "email", ann.email, "password", crashPassword)
+	newAccount(t, ann.email, database, dir)
 	ann.signIn()
 	_, confirm, _ := ann.post(securityPath+"/add/text", "phone", "+44 7700 900167")
 	ann.post(confirm, "code", receive(t, codes))

@@ -21,6 +21,8 @@ import (
 	"github.com/twinlatch/twinlatch/locale"
 	"github.com/twinlatch/twinlatch/method/text"
 	"github.com/twinlatch/twinlatch/method/totp"
+	"github.com/twinlatch/twinlatch/method/webauthn"
+	"github.com/twinlatch/twinlatch/method/yubico"
 	"github.com/twinlatch/twinlatch/notice"
 	"github.com/twinlatch/twinlatch/pages"
 	"github.com/twinlatch/twinlatch/sender/outbox"
@@ -103,7 +105,7 @@ func wire(ctx context.Context, cfg *config.Config, log *slog.Logger) (_ *program
 	} else if otp != nil {
 		methods = append(methods, otp)
 	}
-	notices, err := newNotices(cfg, carried, methods, languages)
+	notices, err := newNotices(cfg, languages)
 	if err != nil {
 		return nil, err
 	}
@@ -146,20 +148,50 @@ func wire(ctx context.Context, cfg *config.Config, log *slog.Logger) (_ *program
 	}, nil
 }
 
-// newNotices writes the mails to owners; nil where nobody carries them.
-func newNotices(cfg *config.Config, carried *senders, methods []twinlatch.Method, languages *locale.Languages) (twinlatch.Notice, error) {
-	if !carried.carries(twinlatch.Email) {
+// wireCommand is the core for a command beside the server. It judges no code and
+// sends nothing: what owners are told is put into the outbox, and the server, which
+// looks there every second, sends it.
+func wireCommand(ctx context.Context, cfg *config.Config, keys *keyring.Ring, store *sqlstore.Store) (*twinlatch.Service, error) {
+	app, err := totp.New("Twinlatch") // the core wants a method
+	if err != nil {
+		return nil, err
+	}
+	languages, err := locale.All()
+	if err != nil {
+		return nil, err
+	}
+	notices, err := newNotices(cfg, languages)
+	if err != nil {
+		return nil, err
+	}
+	service, err := twinlatch.New(ctx, twinlatch.Config{
+		Store: store, Keys: keys, Methods: []twinlatch.Method{app}, Notice: notices, Policy: cfg.Policy,
+	})
+	return service, wrongKeys(err, cfg)
+}
+
+// mails reports whether the server of these settings sends e-mails.
+func mails(cfg *config.Config) bool { return cfg.Mail.Host != "" || cfg.Dev }
+
+// newNotices writes the mails to owners; nil where nobody sends them, or nobody
+// knows where their links lead.
+func newNotices(cfg *config.Config, languages *locale.Languages) (twinlatch.Notice, error) {
+	if !mails(cfg) || cfg.Address == nil {
 		return nil, nil
 	}
-	c := notice.Config{Name: "Twinlatch", Address: cfg.Address, Words: languages}
-	for _, m := range methods {
-		c.Methods = append(c.Methods, m.Describe())
-	}
-	writer, err := notice.New(c)
+	writer, err := notice.New(notice.Config{Name: "Twinlatch", Address: cfg.Address, Words: languages, Methods: everyMethod()})
 	if err != nil {
 		return nil, err
 	}
 	return writer.Write, nil
+}
+
+// everyMethod describes all there are. Accounts may have factors of those that the
+// settings do not offer, or not any more.
+func everyMethod() []twinlatch.Description {
+	return []twinlatch.Description{
+		new(totp.Method).Describe(), new(webauthn.Method).Describe(), new(text.Method).Describe(), new(yubico.Method).Describe(),
+	}
 }
 
 func newText(cfg *config.Config, languages *locale.Languages) (*text.Method, error) {
@@ -229,6 +261,10 @@ func openKeys(cfg *config.Config) (*keyring.Ring, error) {
 			return nil, err
 		}
 	}
+	return loadKeys(cfg)
+}
+
+func loadKeys(cfg *config.Config) (*keyring.Ring, error) {
 	keys, err := keyring.Load(cfg.Keys)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("there is no key file %s; make one with: twinlatch key create --keys %s", cfg.Keys, cfg.Keys)
