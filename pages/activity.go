@@ -3,6 +3,7 @@ package pages
 import (
 	"cmp"
 	"html/template"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -19,15 +20,17 @@ type eventRow struct {
 }
 
 // eventRows puts the newest of the trail in words. A first step that the second
-// followed at once is left out: the second says it all.
+// followed at once is left out, because the second says it all, and of many in a row
+// the newest stands for all: who has only the password cannot push other things off.
 func (p *Pages) eventRows(events []twinlatch.Event) []eventRow {
 	rows := make([]eventRow, 0, recentEvents)
 	for i, e := range events {
 		if len(rows) == recentEvents {
 			break
 		}
-		if e.Type == twinlatch.EventFirstStep && i > 0 &&
-			(events[i-1].Type == twinlatch.EventVerified || events[i-1].Type == twinlatch.EventRecovered) {
+		if e.Type == twinlatch.EventFirstStep && i > 0 && slices.Contains([]twinlatch.EventType{
+			twinlatch.EventVerified, twinlatch.EventRecovered, twinlatch.EventFirstStep,
+		}, events[i-1].Type) {
 			continue
 		}
 		rows = append(rows, p.eventRow(e))

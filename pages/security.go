@@ -90,7 +90,7 @@ func (p *Pages) renderSecurity(w http.ResponseWriter, r *http.Request, who twinl
 	if err != nil {
 		return err
 	}
-	events, err := p.service.Events(ctx, who, 0, 3*recentEvents)
+	events, err := p.service.Events(ctx, who, 0, 20*recentEvents)
 	if err != nil {
 		return err
 	}

@@ -307,3 +307,20 @@ func TestActivity(t *testing.T) {
 		t.Errorf("%d lines of activity, want the ten newest", n)
 	}
 }
+
+// Whoever has the password and nothing else cannot push the rest off the page.
+func TestFirstStepsAloneHideNothing(t *testing.T) {
+	t.Parallel()
+	ana := newDoor(t).anaWithApp(t)
+	ana.get(security).says("Added: Authenticator app, Authenticator app")
+	for range 50 {
+		thief := ana.elsewhere()
+		thief.ip = cafe4
+		thief.signIn()
+		ana.wait(20 * time.Minute) // so that no limit is in the way
+	}
+	p := ana.get(security).says("Added: Authenticator app, Authenticator app")
+	if n := strings.Count(p.text("main"), "Right password, second step asked"); n != 1 {
+		t.Errorf("%d lines of first steps", n)
+	}
+}
