@@ -98,9 +98,12 @@ func TestTwoAdministratorsAtOnce(t *testing.T) {
 	t.Parallel()
 	c := newWorld(t).council("")
 	c.remember()
-	orders := map[string][2]string{}
+	orders, n := map[string][2]string{}, 0
 	for _, first := range deeds() {
 		for _, second := range deeds() {
+			if n++; n%detector != 0 { // all of them, but with the race detector
+				continue
+			}
 			name := fmt.Sprintf("%s of %d, %s of %d", first.act.name, first.target, second.act.name, second.target)
 			var serial [2]string
 			for i := range serial {
@@ -129,7 +132,7 @@ func TestTwoAdministratorsAtOnce(t *testing.T) {
 			matters++
 		}
 	}
-	if matters < 50 {
+	if matters*detector < 50 {
 		t.Errorf("the order matters in %d pairs only", matters)
 	}
 }
@@ -138,7 +141,7 @@ func TestTwoAdministratorsAtOnceOnPostgreSQL(t *testing.T) {
 	t.Parallel()
 	w := worldOn(t, twinlatchtest.Postgres(t))
 	all := deeds()
-	for i := range 24 {
+	for i := range 24 / detector {
 		pair := []deed{all[rand.IntN(len(all))], all[rand.IntN(len(all))]}
 		var outcomes [3]string
 		for j := range outcomes {
