@@ -124,7 +124,7 @@ func (s *Service) newAccount(n NewAccount) (Account, error) {
 	if a.DisplayName == "" {
 		a.DisplayName = clip(a.Login, maxName)
 	}
-	if a.Login == "" || len(a.Login) > maxLogin || !isLine(a.Login) {
+	if a.Realm == RealmSystem || a.Login == "" || len(a.Login) > maxLogin || !isLine(a.Login) {
 		return Account{}, &FieldError{Field: "email", Key: "signup.err.email"}
 	}
 	if a.DisplayName, err = displayName(a.DisplayName); err != nil {

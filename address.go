@@ -2,6 +2,8 @@ package twinlatch
 
 import (
 	"context"
+	"crypto/sha256"
+	"crypto/subtle"
 	"errors"
 	"time"
 )
@@ -13,34 +15,40 @@ const mailsPerLogin = 5
 // SignUp is CreateAccount for strangers, who must not learn whether a login has an
 // account: it does the same, in the same time, for one that is taken. Its owner is
 // told by mail. Where mails are sent (Mails), the new one gets a link for
-// ConfirmAddress. A sign-up for a login that was never confirmed replaces the one
-// before it, with its password and its sessions: whoever asked first may be a
-// stranger to the address.
+// ConfirmAddress; the claim is for the browser that signed up, to show there.
 //
 // Errors are those of CreateAccount but ErrExists; *LimitError also after too many
 // for this login.
-func (s *Service) SignUp(ctx context.Context, n NewAccount, c Client) error {
+func (s *Service) SignUp(ctx context.Context, n NewAccount, c Client) (claim Secret, err error) {
 	a, err := s.newAccount(n)
 	if err != nil {
-		return err
+		return Secret{}, err
 	}
 	if err := s.takeMail(ctx, "signup", a.Realm, a.Login, c); err != nil {
-		return err
+		return Secret{}, err
 	}
 	hash, err := s.newPassword(ctx, a, n.Password, c)
 	if err != nil {
-		return err
+		return Secret{}, err
 	}
+	token, err := newToken(s.cfg.Rand, a.ID, TicketID(""))
+	if err != nil {
+		return Secret{}, err
+	}
+	c.claim = digestOf(token.secret)
 	err = s.insertAccount(ctx, a, hash, self, c, nil)
-	if !errors.Is(err, ErrExists) {
-		return err
+	if errors.Is(err, ErrExists) {
+		err = nil
+		if s.Mails() { // else nobody could be told
+			err = s.putRequest(ctx, request{Kind: requestSignUp, Realm: a.Realm, Login: a.Login}, resetFor, c)
+		}
 	}
-	if !s.Mails() { // nobody could be told
-		return nil
-	}
-	return s.putRequest(ctx, request{
-		Kind: requestSignUp, Realm: a.Realm, Login: a.Login, Name: a.DisplayName, Locale: a.Locale, Hash: hash,
-	}, resetFor, c)
+	return token.secret, err
+}
+
+func digestOf(claim Secret) string {
+	sum := sha256.Sum256([]byte(claim.Reveal()))
+	return secretEncoding.EncodeToString(sum[:])
 }
 
 // takeMail books one mail to a login that whoever asks for it may not own.
@@ -51,46 +59,14 @@ func (s *Service) takeMail(ctx context.Context, name, realm, login string, c Cli
 	return err
 }
 
-// answerTaken tells the owner of a login that somebody wants to have it. A login
-// that nobody has confirmed is the last one's who asked for it, if that was by
-// signing up.
-func (s *Service) answerTaken(ctx context.Context, id AccountID, r request, c Client) error {
+// answerTaken tells the owner of a login that somebody wants to have it.
+func (s *Service) answerTaken(ctx context.Context, id AccountID, c Client) error {
 	return s.cfg.Store.Tx(ctx, id, func(tx Tx) error {
 		if err := tx.Lock(); err != nil {
 			return err
 		}
-		a, err := tx.Account()
-		if err != nil {
-			return err
-		}
-		if r.Kind == requestSignUp && a.ConfirmedAt.IsZero() && !a.TwoStep {
-			if err := s.replace(tx, a, r, c); err != nil {
-				return err
-			}
-		}
 		return s.record(tx, id, self, c, EventSignUpAgain, nil)
 	})
-}
-
-func (s *Service) replace(tx Tx, a Account, r request, c Client) error {
-	sealed, err := s.cfg.Keys.Seal([]byte(r.Hash), passwordPlace(a.ID))
-	if err != nil {
-		return err
-	}
-	a.DisplayName, a.Locale = r.Name, r.Locale
-	if err := tx.UpdateAccount(a); err != nil {
-		return err
-	}
-	if err := tx.DeleteTickets(TicketEmail); err != nil {
-		return err
-	}
-	if err := tx.DeleteTickets(TicketReset); err != nil {
-		return err
-	}
-	if _, err := tx.DeleteSessions(""); err != nil {
-		return err
-	}
-	return tx.PutPassword(sealed, s.now())
 }
 
 // AskConfirmation sends the link for ConfirmAddress again. One that is confirmed
@@ -102,6 +78,9 @@ func (s *Service) AskConfirmation(ctx context.Context, who Enrolling, c Client) 
 		return err
 	}
 	if err := s.takeMail(ctx, "confirm", a.Realm, a.Login, c); err != nil {
+		return err
+	}
+	if _, err := s.take(ctx, s.mailLimit("mails/confirm", a.Realm, a.Login)); err != nil {
 		return err
 	}
 	return s.changeAccount(ctx, who, see, func(tx Tx, a *Account, actor string) error {
@@ -158,27 +137,29 @@ func (s *Service) NewAddress(ctx context.Context, t Token) (address string, chan
 // account, and makes a new address theirs. All other links of the kind, and those to
 // choose a new password, are dead. The old address is told.
 //
-// Anybody who has the mail may confirm the address that the account has. A new one
-// takes the owner's own session: whoever has the mail may be a stranger, if the
-// address was mistyped. ErrNoSession: who is not the owner; the zero Passed is
-// nobody. ErrExpired: the link was used, is too old, or the address is another
-// account's meanwhile.
-func (s *Service) ConfirmAddress(ctx context.Context, t Token, who Passed, c Client) error {
+// The link alone is not enough: whoever reads the mail may be a stranger to the
+// account, because somebody else signed up with their address, or mistyped it. It
+// takes the account's own session as well, or, for the address of a sign-up, what
+// SignUp gave to the browser; the zero Enrolling and Secret are nobody's.
+// ErrNoSession: neither. ErrExpired: the link was used, is too old, or the address is
+// another account's meanwhile.
+func (s *Service) ConfirmAddress(ctx context.Context, t Token, who Enrolling, claim Secret, c Client) error {
 	a, k, err := s.ticketed(ctx, t, TicketEmail)
 	if err != nil {
 		return err
 	}
+	claimed := k.Claim != "" && subtle.ConstantTimeCompare([]byte(k.Claim), []byte(digestOf(claim))) == 1
 	err = s.cfg.Store.Tx(ctx, a.ID, func(tx Tx) error {
 		if err := tx.Lock(); err != nil {
 			return err
 		}
 		return updateAccount(tx, func(a *Account) error {
 			changes := k.Address != a.Login
-			if changes {
+			if changes || !claimed {
 				if who.Account().ID != a.ID {
 					return ErrNoSession
 				}
-				if err := s.allowed(tx, who, look); err != nil {
+				if err := s.allowed(tx, who, map[bool]change{true: look, false: see}[changes]); err != nil {
 					return err
 				}
 			}
@@ -207,10 +188,10 @@ func (s *Service) ConfirmAddress(ctx context.Context, t Token, who Passed, c Cli
 
 // deadLinks kills the links that were mailed to an address, or would bring one back.
 func deadLinks(tx Tx) error {
-	if err := tx.DeleteTickets(TicketEmail); err != nil {
+	if err := tx.DeleteTickets(TicketEmail, time.Time{}); err != nil {
 		return err
 	}
-	return tx.DeleteTickets(TicketReset)
+	return tx.DeleteTickets(TicketReset, time.Time{})
 }
 
 // confirmed notes that mail to login reached the owner of the account.
@@ -232,29 +213,27 @@ func (s *Service) confirm(tx Tx, a *Account, c Client) error {
 }
 
 // restoreAddress gives an account back the address from which somebody says that
-// they did not change it. One that is taken meanwhile stays where it is.
-func (s *Service) restoreAddress(tx Tx, address string, c Client) error {
-	if address == "" {
-		return nil
+// they did not change it: nobody else could take it in the meantime. What whoever
+// changed it could take it back with is dead: their links, and their own way to say
+// the same of the changes that they made.
+func (s *Service) restoreAddress(tx Tx, k StoredTicket, c Client) error {
+	if err := deadLinks(tx); err != nil {
+		return err
 	}
-	err := updateAccount(tx, func(a *Account) error {
-		if a.Login == address {
+	if err := tx.DeleteTickets(TicketAlarm, k.CreatedAt); err != nil {
+		return err
+	}
+	return updateAccount(tx, func(a *Account) error {
+		if a.Login == k.Address {
 			return nil
 		}
-		more := map[string]string{"from": a.Login, "to": address}
-		a.Login, a.ConfirmedAt = address, s.now()
+		more := map[string]string{"from": a.Login, "to": k.Address}
+		a.Login, a.ConfirmedAt = k.Address, s.now()
 		if err := tx.UpdateAccount(*a); err != nil {
-			return err
-		}
-		if err := deadLinks(tx); err != nil {
 			return err
 		}
 		return s.record(tx, a.ID, self, c, EventAddressRestored, more)
 	})
-	if errors.Is(err, ErrExists) {
-		return nil
-	}
-	return err
 }
 
 // needsConfirmation reports whether a has to show first that mail reaches its owner.

@@ -19,12 +19,10 @@ func (s *Service) NewAccountBy(ctx context.Context, by Administrator, n NewAccou
 		return Account{}, err
 	}
 	password, linked := n.Password, n.Password.p == nil && s.Mails()
-	if linked { // one that nobody knows: only who has a password can ask for another link
-		unknown, err := newID[string](s.cfg.Rand)
-		if err != nil {
+	if linked { // only who has a password can ask for another link
+		if password, err = s.unknown(); err != nil {
 			return Account{}, err
 		}
-		password = NewSecret(unknown)
 	}
 	var hash string
 	if password.p != nil {

@@ -96,7 +96,9 @@ func (b *busy) acts() []act {
 		{name: "RenameFactor", needs: toLook, as: func(by twinlatch.Authority) error { return b.RenameFactor(ctx, by, b.app.id, "new", home) }},
 		{name: "SetLocale", needs: toLook, as: func(by twinlatch.Authority) error { return b.SetLocale(ctx, by, "cs") }},
 		{name: "SetName", needs: toLook, as: func(by twinlatch.Authority) error { return b.SetName(ctx, by, "Ann", home) }},
-		{name: "ConfirmAddress", needs: toLook, who: func(who twinlatch.Passed) error { return b.ConfirmAddress(ctx, b.link, who, home) }},
+		{name: "ConfirmAddress", needs: toLook, who: func(who twinlatch.Passed) error {
+			return b.ConfirmAddress(ctx, b.link, who.Enrolling(), twinlatch.Secret{}, home)
+		}},
 		{name: "EndSession", needs: toLook, as: func(by twinlatch.Authority) error { return b.EndSession(ctx, by, b.phoneID, home) }},
 		{name: "EndOtherSessions", needs: toLook, as: func(by twinlatch.Authority) error { return b.EndOtherSessions(ctx, by, home) }},
 		{name: "BeginEnroll", needs: toAdd, as: func(by twinlatch.Authority) error {

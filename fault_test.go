@@ -213,8 +213,8 @@ func (t faultyTx) InsertTicket(k twinlatch.StoredTicket) error {
 func (t faultyTx) Redeem(k twinlatch.StoredTicket, now time.Time) error {
 	return t.f.run("Redeem", func() error { return t.tx.Redeem(k, now) })
 }
-func (t faultyTx) DeleteTickets(p twinlatch.TicketPurpose) error {
-	return t.f.run("DeleteTickets", func() error { return t.tx.DeleteTickets(p) })
+func (t faultyTx) DeleteTickets(p twinlatch.TicketPurpose, since time.Time) error {
+	return t.f.run("DeleteTickets", func() error { return t.tx.DeleteTickets(p, since) })
 }
 func (t faultyTx) Enqueue(m twinlatch.StoredMessage) error {
 	return t.f.run("Enqueue", func() error { return t.tx.Enqueue(m) })

@@ -19,7 +19,7 @@ func (e Event) Confirms(a Account) bool {
 	switch e.Type {
 	case EventAddressAsked:
 		return true
-	case EventAccountCreated, EventSignUpAgain:
+	case EventAccountCreated:
 		return a.ConfirmedAt.IsZero()
 	}
 	return false
@@ -42,6 +42,9 @@ func (s *Service) notify(tx Tx, e Event, c Client) error {
 	if err != nil || a.Realm != MainRealm || !a.DeletedAt.IsZero() {
 		return err
 	}
+	if a.ConfirmedAt.IsZero() && !e.Confirms(a) && e.Type != EventResetAsked && e.Type != EventSignUpAgain {
+		return nil // whose address it is, is not known
+	}
 	a.Locale = cmp.Or(a.Locale, c.Locale)
 	purpose, lasts, to, about := TicketAlarm, alarmFor, a.Login, ""
 	switch {
@@ -60,6 +63,9 @@ func (s *Service) notify(tx Tx, e Event, c Client) error {
 		return err
 	}
 	ticket.Address = about
+	if purpose == TicketEmail && about == a.Login {
+		ticket.Claim = c.claim
+	}
 	m := s.cfg.Notice(a, e, token)
 	if m == nil {
 		return nil

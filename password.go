@@ -127,6 +127,20 @@ func (s *Service) sealPassword(ctx context.Context, id AccountID, password Secre
 	return s.cfg.Keys.Seal([]byte(hash), passwordPlace(id))
 }
 
+// unknown is a password that nobody knows.
+func (s *Service) unknown() (Secret, error) {
+	text, err := newID[string](s.cfg.Rand)
+	return NewSecret(text), err
+}
+
+func (s *Service) unknownPassword(ctx context.Context, id AccountID, c Client) (Sealed, error) {
+	password, err := s.unknown()
+	if err != nil {
+		return Sealed{}, err
+	}
+	return s.sealPassword(ctx, id, password, c)
+}
+
 // checkPassword compares a password with the account's. Account nobody, an
 // account without a password and a wrong password cost the same work and are
 // all ErrWrongPassword.

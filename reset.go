@@ -24,7 +24,6 @@ type request struct {
 	Realm     string      `json:"realm"`
 	Login     string      `json:"login"`
 	Account   AccountID   `json:"account,omitempty"` // requestAddress: whose it is to be
-	Name      string      `json:"name,omitempty"`    // requestSignUp
 	Locale    string      `json:"locale,omitempty"`  // of the account to be
 	Browser   string      `json:"browser,omitempty"` // the language of the page
 	Hash      string      `json:"hash,omitempty"`    // of the password
@@ -46,15 +45,19 @@ func requestPlace(id RequestID) Place { return Place{Table: "requests", Row: str
 const (
 	resetsPerLogin   = 5 // from one network
 	resetsPerNetwork = 30
-	mailsToAddress   = 10 // that strangers have sent to one address, from anywhere
 )
 
+// mailsToAddress is how many mails of a kind strangers may have sent to one address,
+// from anywhere, while a link to a new password lives.
+const mailsToAddress = 10
+
 // mailLimit keeps strangers with many addresses of the Internet from filling one
-// mailbox. Beyond it a request is forgotten and whoever asked is told nothing: what
-// the owner may want is in the mails that they have.
-func (s *Service) mailLimit(realm, login string) Limit {
+// mailbox. Beyond it a request is forgotten and whoever asked is told nothing. Each
+// kind has its own, and none lasts longer than the links: an owner who gets no more of
+// them has some that work.
+func (s *Service) mailLimit(kind, realm, login string) Limit {
 	mac := s.cfg.Keys.MAC("mails", []byte(realm), []byte(login))
-	return Limit{Scope: "login:" + secretEncoding.EncodeToString(mac[:16]), Name: "mails", Most: mailsToAddress, Window: time.Hour}
+	return Limit{Scope: "login:" + secretEncoding.EncodeToString(mac[:16]), Name: kind, Most: mailsToAddress, Window: resetFor}
 }
 
 // ForgotPassword sends the owner of a login a link to choose a new password. It
@@ -128,7 +131,7 @@ func (s *Service) answerRequest(ctx context.Context, stored StoredRequest) error
 	if ignoreNotFound(err) != nil {
 		return err
 	}
-	if _, err := s.take(ctx, s.mailLimit(r.Realm, r.Login)); errors.Is(err, ErrLimited) {
+	if _, err := s.take(ctx, s.mailLimit("mails/"+string(r.Kind), r.Realm, r.Login)); errors.Is(err, ErrLimited) {
 		s.cfg.Log.InfoContext(ctx, "request not answered: too many mails to one address", "request", stored.ID)
 		return nil
 	} else if err != nil {
@@ -142,7 +145,7 @@ func (s *Service) answerRequest(ctx context.Context, stored StoredRequest) error
 	case r.Kind == requestReset:
 		err = s.answerReset(ctx, id, c)
 	default:
-		err = s.answerTaken(ctx, id, r, c)
+		err = s.answerTaken(ctx, id, c)
 	}
 	if errors.Is(err, ErrDisabled) || errors.Is(err, ErrNotFound) {
 		return nil
@@ -204,7 +207,7 @@ func (s *Service) putPassword(tx Tx, id AccountID, sealed Sealed, stays SessionI
 	if err := tx.PutPassword(sealed, s.now()); err != nil {
 		return err
 	}
-	if err := tx.DeleteTickets(TicketReset); err != nil {
+	if err := tx.DeleteTickets(TicketReset, time.Time{}); err != nil {
 		return err
 	}
 	if _, err := tx.DeleteSessions(stays); err != nil {
@@ -251,12 +254,18 @@ func (s *Service) ChangePassword(ctx context.Context, who Passed, old, password 
 // RaiseAlarm is "This was not me": by the link of a notice it ends all sessions
 // and sends a link to choose a new password. Where the notice was that the address
 // had changed, the account has its old one again, or else the link would go to
-// whoever changed it. It changes nothing else, so that a mail that fell into wrong
+// whoever changed it, and the password is dead: they may know it. It changes nothing else, so that a mail that fell into wrong
 // hands can do no more than that. ErrExpired as in CheckTicket.
 func (s *Service) RaiseAlarm(ctx context.Context, t Token, c Client) error {
 	a, ticket, err := s.ticketed(ctx, t, TicketAlarm)
 	if err != nil {
 		return err
+	}
+	var unknown Sealed // a password for who may know the old one
+	if ticket.Address != "" {
+		if unknown, err = s.unknownPassword(ctx, a.ID, c); err != nil {
+			return err
+		}
 	}
 	err = s.cfg.Store.Tx(ctx, a.ID, func(tx Tx) error {
 		if err := tx.Lock(); err != nil {
@@ -271,8 +280,13 @@ func (s *Service) RaiseAlarm(ctx context.Context, t Token, c Client) error {
 		if err := s.record(tx, a.ID, self, c, EventAlarm, nil); err != nil {
 			return err
 		}
-		if err := s.restoreAddress(tx, ticket.Address, c); err != nil {
-			return err
+		if ticket.Address != "" {
+			if err := s.restoreAddress(tx, ticket, c); err != nil {
+				return err
+			}
+			if err := tx.PutPassword(unknown, s.now()); err != nil {
+				return err
+			}
 		}
 		return s.record(tx, a.ID, self, c, EventResetAsked, nil)
 	})

@@ -14,6 +14,8 @@ type Client struct {
 	IP        netip.Addr
 	UserAgent string // kept to 256 bytes
 	Locale    string // language of the page, BCP 47: that of messages to an account without a choice
+
+	claim string // see Service.SignUp
 }
 
 // Session is one browser that did the first step, at CreatedAt. V4 and V6 tell

@@ -155,10 +155,13 @@ type Tx interface {
 	// deleted or absent.
 	Hold() error
 
-	InsertAccount(a Account) error // ErrExists: the login is taken in its realm
+	// InsertAccount makes an account. ErrExists: its login is taken in its realm, or
+	// was another one's until a while ago, who has a ticket to take it back.
+	InsertAccount(a Account) error
 	SetPreferred(f FactorID) error // empty: the oldest; ErrNotFound
 	// UpdateAccount writes all but ID, Realm, Preferred, CreatedAt and what is
-	// computed. Guard: ErrExists when its login is another one's. ErrNotFound.
+	// computed. Guard: ErrExists as in InsertAccount; then nothing of the
+	// transaction may be kept. ErrNotFound.
 	UpdateAccount(a Account) error
 	// PutRequirement sets the one of its group in a realm; DeleteRequirement takes it
 	// back: ErrNotFound. They reach beyond the account: see Administer.
@@ -201,7 +204,7 @@ type Tx interface {
 	// Redeem uses up the ticket with this ID, Purpose and SecretHash. Guard:
 	// ErrExpired.
 	Redeem(t StoredTicket, now time.Time) error
-	DeleteTickets(p TicketPurpose) error
+	DeleteTickets(p TicketPurpose, since time.Time) error // made since then; zero: all
 
 	Enqueue(m StoredMessage) error
 	// Sent notes Delivery, Sender, Ref and NextAt of a leased message. A receipt

@@ -59,9 +59,10 @@ func equal[T any](t testing.TB, what string, have, want T) {
 // world is a Service on a fresh database.
 type world struct {
 	*twinlatchtest.Env
-	t   testing.TB
-	url string
-	db  *sql.DB
+	t     testing.TB
+	url   string
+	db    *sql.DB
+	claim twinlatch.Secret // of the last sign-up
 }
 
 func newWorld(t testing.TB, change ...func(*twinlatch.Config)) *world {

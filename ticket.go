@@ -12,6 +12,7 @@ type StoredTicket struct {
 	ID                   TicketID
 	Purpose              TicketPurpose
 	Address              string // the e-mail address that it is about; often empty
+	Claim                string // digest of what the browser that signed up has; often empty
 	SecretHash           []byte
 	CreatedAt, ExpiresAt time.Time
 }

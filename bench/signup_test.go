@@ -43,7 +43,7 @@ func BenchmarkSignUp(b *testing.B) {
 						env.Clock.Advance(time.Minute)
 					}
 					b.StartTimer()
-					if err := env.SignUp(ctx, twinlatch.NewAccount{Login: login, Password: twinlatch.NewSecret(password)}, from); err != nil {
+					if _, err := env.SignUp(ctx, twinlatch.NewAccount{Login: login, Password: twinlatch.NewSecret(password)}, from); err != nil {
 						b.Fatal(err)
 					}
 				}

@@ -33,8 +33,8 @@ func (p *Pages) confirmAddress(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	who, passed := d.Passed()
-	err = p.service.ConfirmAddress(r.Context(), tokenIn(r), who, p.client(r))
+	who, passed := d.Enrolling()
+	err = p.service.ConfirmAddress(r.Context(), tokenIn(r), who, p.claim(r), p.client(r))
 	switch {
 	case err == nil:
 		_, known := d.Known()

@@ -44,7 +44,7 @@ func (p *Pages) signUp(w http.ResponseWriter, r *http.Request) error {
 	if wrong != nil {
 		return p.renderSignUp(w, r, form, wrong)
 	}
-	err = p.service.SignUp(r.Context(), n, p.client(r))
+	claim, err := p.service.SignUp(r.Context(), n, p.client(r))
 	var bad *twinlatch.FieldError
 	switch {
 	case errors.As(err, &bad), errors.Is(err, twinlatch.ErrBusy), errors.Is(err, twinlatch.ErrLimited):
@@ -53,43 +53,54 @@ func (p *Pages) signUp(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if p.service.Mails() {
-		p.setMailed(w, base64.RawURLEncoding.EncodeToString([]byte(strings.TrimSpace(n.Login))), mailedFor)
+		p.setCookie(w, "mailed", base64.RawURLEncoding.EncodeToString([]byte(strings.TrimSpace(n.Login))), mailedFor)
+		p.setCookie(w, "claim", claim.Reveal(), claimFor)
 	}
 	return p.redirect(w, r, link("/sign-in", returnTo(r)))
 }
 
-// mailedFor is how long a sign-up may take to lead to the next page.
-const mailedFor = 5 * time.Minute
+const (
+	mailedFor = 5 * time.Minute // how long a sign-up may take to lead to the next page
+	claimFor  = 24 * time.Hour  // as long as the link in the mail
+)
 
-// mailedCookie takes the address of a sign-up to the next page, once: in the URL it
-// would be in histories and logs. Over HTTPS no other host can set it.
-func (p *Pages) mailedCookie() string {
+// cookieName is that of a small cookie of these pages. Over HTTPS no other host can
+// set it.
+func (p *Pages) cookieName(name string) string {
 	if p.cookie.Secure {
-		return "__Host-mailed"
+		return "__Host-" + name
 	}
-	return "mailed"
+	return name
 }
 
-func (p *Pages) setMailed(w http.ResponseWriter, value string, lasts time.Duration) {
+func (p *Pages) setCookie(w http.ResponseWriter, name, value string, lasts time.Duration) {
 	http.SetCookie(w, &http.Cookie{
-		Name: p.mailedCookie(), Value: value, Path: "/", MaxAge: int(lasts / time.Second),
+		Name: p.cookieName(name), Value: value, Path: "/", MaxAge: int(lasts / time.Second),
 		Secure: p.cookie.Secure, HttpOnly: true, SameSite: http.SameSiteLaxMode,
 	})
 }
 
 // mailed is the address of the sign-up that this browser comes from, and forgets
-// it; empty: it comes from elsewhere.
+// it; empty: it comes from elsewhere. In the URL it would be in histories and logs.
 func (p *Pages) mailed(w http.ResponseWriter, r *http.Request) string {
-	found := r.CookiesNamed(p.mailedCookie())
+	found := r.CookiesNamed(p.cookieName("mailed"))
 	if len(found) == 0 {
 		return ""
 	}
-	p.setMailed(w, "", -time.Second)
+	p.setCookie(w, "mailed", "", -time.Second)
 	address, err := base64.RawURLEncoding.DecodeString(found[0].Value)
 	if err != nil || !isEmail(string(address)) {
 		return ""
 	}
 	return string(address)
+}
+
+// claim is what shows that this browser signed up.
+func (p *Pages) claim(r *http.Request) twinlatch.Secret {
+	if found := r.CookiesNamed(p.cookieName("claim")); len(found) == 1 {
+		return twinlatch.NewSecret(found[0].Value)
+	}
+	return twinlatch.Secret{}
 }
 
 // isEmail accepts an address that a mail could be sent to: no name around it,

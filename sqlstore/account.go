@@ -2,6 +2,7 @@ package sqlstore
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -77,13 +78,36 @@ func (t *tx) InsertAccount(a twinlatch.Account) error {
 	if err := t.own(a.ID); err != nil {
 		return err
 	}
-	return t.must(twinlatch.ErrExists, `
+	if err := t.must(twinlatch.ErrExists, `
 		INSERT INTO accounts (id, realm, login, display_name, locale, preferred,
 			version, event_seq, event_hash, created_at, disabled_at, member_of, confirmed_at, reset_at, deleted_at, search)
 		VALUES ($1, $2, $3, $4, $5, $6, 1, 0, $7, $8, $9, $10, $11, $12, $13, $14)
 		ON CONFLICT DO NOTHING`,
 		t.id, a.Realm, a.Login, a.DisplayName, a.Locale, string(a.Preferred),
-		[]byte{}, millis(a.CreatedAt), maybe(a.DisabledAt), joined(a.Groups), maybe(a.ConfirmedAt), maybe(a.ResetAt), maybe(a.DeletedAt), searched(a))
+		[]byte{}, millis(a.CreatedAt), maybe(a.DisabledAt), joined(a.Groups), maybe(a.ConfirmedAt), maybe(a.ResetAt), maybe(a.DeletedAt), searched(a)); err != nil {
+		return err
+	}
+	err := t.reserved(a.Login)
+	if errors.Is(err, twinlatch.ErrExists) {
+		err = errors.Join(err, t.do(`DELETE FROM accounts WHERE id = $1`, t.id))
+	}
+	return err
+}
+
+// reserved is ErrExists when a login was another account's, which can take it back.
+// It is asked after the login was written: what had to wait for another transaction
+// sees what that one did.
+func (t *tx) reserved(login string) error {
+	var one int
+	err := t.row([]any{&one}, `
+		SELECT 1 FROM tickets WHERE purpose = 'alarm' AND address = $2 AND address <> '' AND account_id <> $1 LIMIT 1`, t.id, login)
+	switch {
+	case errors.Is(err, twinlatch.ErrNotFound):
+		return nil
+	case err == nil:
+		return twinlatch.ErrExists
+	}
+	return err
 }
 
 // searched is what ListAccounts looks into.
@@ -104,8 +128,10 @@ func (t *tx) UpdateAccount(a twinlatch.Account) error {
 	switch {
 	case err != nil && taken(err): // by a transaction that was not over yet
 		return twinlatch.ErrExists
-	case err != nil || n > 0:
+	case err != nil:
 		return err
+	case n > 0:
+		return t.reserved(a.Login)
 	}
 	if _, err := t.Account(); err != nil {
 		return err

@@ -3,6 +3,7 @@ package sqlstore
 import (
 	"context"
 	"database/sql"
+	"math"
 	"time"
 
 	"github.com/twinlatch/twinlatch"
@@ -11,15 +12,15 @@ import (
 // InsertTicket implements twinlatch.Tx.
 func (t *tx) InsertTicket(k twinlatch.StoredTicket) error {
 	return t.do(`
-		INSERT INTO tickets (account_id, id, purpose, secret_hash, created_at, expires_at, address) VALUES ($1, $2, $3, $4, $5, $6, $7)`,
-		t.id, string(k.ID), string(k.Purpose), blob(k.SecretHash), millis(k.CreatedAt), millis(k.ExpiresAt), k.Address)
+		INSERT INTO tickets (account_id, id, purpose, secret_hash, created_at, expires_at, address, claim) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
+		t.id, string(k.ID), string(k.Purpose), blob(k.SecretHash), millis(k.CreatedAt), millis(k.ExpiresAt), k.Address, k.Claim)
 }
 
 // Ticket implements twinlatch.View.
 func (v *view) Ticket(id twinlatch.TicketID) (twinlatch.StoredTicket, error) {
 	k := twinlatch.StoredTicket{ID: id}
-	err := v.row([]any{(*string)(&k.Purpose), &k.SecretHash, (*moment)(&k.CreatedAt), (*moment)(&k.ExpiresAt), &k.Address}, `
-		SELECT purpose, secret_hash, created_at, expires_at, address FROM tickets WHERE account_id = $1 AND id = $2`, v.id, string(id))
+	err := v.row([]any{(*string)(&k.Purpose), &k.SecretHash, (*moment)(&k.CreatedAt), (*moment)(&k.ExpiresAt), &k.Address, &k.Claim}, `
+		SELECT purpose, secret_hash, created_at, expires_at, address, claim FROM tickets WHERE account_id = $1 AND id = $2`, v.id, string(id))
 	return k, err
 }
 
@@ -31,8 +32,16 @@ func (t *tx) Redeem(k twinlatch.StoredTicket, now time.Time) error {
 }
 
 // DeleteTickets implements twinlatch.Tx.
-func (t *tx) DeleteTickets(p twinlatch.TicketPurpose) error {
-	return t.do(`DELETE FROM tickets WHERE account_id = $1 AND purpose = $2`, t.id, string(p))
+func (t *tx) DeleteTickets(p twinlatch.TicketPurpose, since time.Time) error {
+	return t.do(`DELETE FROM tickets WHERE account_id = $1 AND purpose = $2 AND created_at >= $3`, t.id, string(p), from(since))
+}
+
+// from is millis for the begin of a span; the zero time is before all others.
+func from(t time.Time) int64 {
+	if t.IsZero() {
+		return math.MinInt64
+	}
+	return millis(t)
 }
 
 // PutRequest implements twinlatch.Store.

@@ -56,7 +56,7 @@ func (s *suite) ticket(t *testing.T) {
 
 	alarm := s.newTicket(t, id, twinlatch.TicketAlarm)
 	k = s.newTicket(t, id, twinlatch.TicketReset)
-	s.tx(t, id, func(tx twinlatch.Tx) error { return tx.DeleteTickets(twinlatch.TicketReset) })
+	s.tx(t, id, func(tx twinlatch.Tx) error { return tx.DeleteTickets(twinlatch.TicketReset, time.Time{}) })
 	exists(id, false)
 	k = alarm
 	exists(id, true)
