@@ -202,12 +202,12 @@ func (s *Service) ResetPassword(ctx context.Context, t Token, password Secret, c
 }
 
 // putPassword sets a new password, ends all sessions but one (empty: all), and
-// kills the links to set another one.
+// kills the links to set another one or another address.
 func (s *Service) putPassword(tx Tx, id AccountID, sealed Sealed, stays SessionID, c Client, e EventType) error {
 	if err := tx.PutPassword(sealed, s.now()); err != nil {
 		return err
 	}
-	if err := tx.DeleteTickets(TicketReset, time.Time{}); err != nil {
+	if err := deadLinks(tx); err != nil {
 		return err
 	}
 	if _, err := tx.DeleteSessions(stays); err != nil {

@@ -73,10 +73,6 @@ func TestMails(t *testing.T) {
 			claim, event(twinlatch.EventAccountCreated, nil),
 			"Twinlatch: confirm your e-mail address", confirm + foot,
 		},
-		"a new account again, before the first was confirmed": {
-			claim, event(twinlatch.EventSignUpAgain, nil),
-			"Twinlatch: confirm your e-mail address", confirm + foot,
-		},
 		"the link again": {
 			claim, event(twinlatch.EventAddressAsked, nil),
 			"Twinlatch: confirm your e-mail address", confirm + foot,

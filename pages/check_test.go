@@ -82,12 +82,17 @@ func checkPolicy(p *page) {
 	}
 }
 
-// checkCookie is about Set-Cookie: at most one, and never more than it needs.
+// checkCookie is about Set-Cookie: at most one, but for a sign-up, which has two, and
+// never more than it needs.
 func checkCookie(p *page, https bool) {
 	p.t.Helper()
 	lines := p.header.Values("Set-Cookie")
 	if len(lines) == 0 {
 		return
+	}
+	if len(lines) == 2 && strings.HasPrefix(p.request, "POST /sign-up") {
+		checkClaimCookie(p, https, lines[1])
+		lines = lines[:1]
 	}
 	if len(lines) > 1 {
 		p.t.Fatalf("%s: %d cookies: %q", p.request, len(lines), lines)
@@ -133,6 +138,18 @@ func checkMailedCookie(p *page, https bool, line string) {
 	}
 	cleared := strings.Contains(line, "mailed=;")
 	if !regexp.MustCompile("^"+form).MatchString(line) || cleared && (p.method != "GET" || p.path != "/sign-in") || !cleared && p.request[:13] != "POST /sign-up" {
+		p.t.Errorf("%s: cookie %q", p.request, line)
+	}
+}
+
+// checkClaimCookie: a sign-up brings it, for as long as the link in the mail works.
+func checkClaimCookie(p *page, https bool, line string) {
+	p.t.Helper()
+	form := `claim=[A-Za-z0-9_-]{43}; Path=/; Max-Age=86400; HttpOnly; SameSite=Lax$`
+	if https {
+		form = `__Host-claim=[A-Za-z0-9_-]{43}; Path=/; Max-Age=86400; HttpOnly; Secure; SameSite=Lax$`
+	}
+	if !regexp.MustCompile("^" + form).MatchString(line) {
 		p.t.Errorf("%s: cookie %q", p.request, line)
 	}
 }
