@@ -40,6 +40,7 @@ type victim struct {
 	secret       []byte
 	spent        []string // codes that were accepted
 	session      string   // the newest cookie that was acknowledged
+	claim        string   // of the sign-up
 	sure         bool     // session was the last thing that happened to this browser
 	backup, used []string
 }
@@ -134,8 +135,10 @@ func (v *victim) get(path string) (status int, to, body string) {
 func (v *victim) send(r *http.Request) (status int, to, body string) {
 	v.sure = false
 	r.Header.Set("X-Forwarded-For", v.home)
-	if v.session != "" {
-		r.AddCookie(&http.Cookie{Name: "twinlatch", Value: v.session})
+	for name, value := range map[string]string{"twinlatch": v.session, "claim": v.claim} {
+		if value != "" {
+			r.AddCookie(&http.Cookie{Name: name, Value: value})
+		}
 	}
 	res, err := http.DefaultTransport.RoundTrip(r)
 	if err != nil {
@@ -147,7 +150,12 @@ func (v *victim) send(r *http.Request) (status int, to, body string) {
 		return 0, "", ""
 	}
 	for _, c := range res.Cookies() {
-		v.session = c.Value
+		switch c.Name {
+		case "twinlatch":
+			v.session = c.Value
+		case "claim":
+			v.claim = c.Value
+		}
 	}
 	v.sure = true
 	return res.StatusCode, res.Header.Get("Location"), string(page)
