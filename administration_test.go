@@ -52,6 +52,9 @@ func administerings() []administering {
 		{name: "MayReadTrail", looks: true, do: func(w *world, by twinlatch.Administrator, _ twinlatch.AccountID) error {
 			return w.MayReadTrail(ctx, by)
 		}},
+		{name: "RecentEvents", looks: true, do: func(w *world, by twinlatch.Administrator, _ twinlatch.AccountID) error {
+			return errorOf(w.RecentEvents(ctx, by, twinlatch.Position{}, 10))
+		}},
 		{name: "Adoption", looks: true, do: func(w *world, by twinlatch.Administrator, _ twinlatch.AccountID) error {
 			return errorOf(w.Adoption(ctx, by))
 		}},
