@@ -52,6 +52,9 @@ func administerings() []administering {
 		{name: "MayReadTrail", looks: true, do: func(w *world, by twinlatch.Administrator, _ twinlatch.AccountID) error {
 			return w.MayReadTrail(ctx, by)
 		}},
+		{name: "RecentEvents", looks: true, do: func(w *world, by twinlatch.Administrator, _ twinlatch.AccountID) error {
+			return errorOf(w.RecentEvents(ctx, by, twinlatch.Position{}, 10))
+		}},
 		{name: "Adoption", looks: true, do: func(w *world, by twinlatch.Administrator, _ twinlatch.AccountID) error {
 			return errorOf(w.Adoption(ctx, by))
 		}},
@@ -454,6 +457,10 @@ func TestLists(t *testing.T) {
 			{twinlatch.AccountQuery{Find: "_"}, "ann"},
 			{twinlatch.AccountQuery{Find: `\`}, ""},
 			{twinlatch.AccountQuery{Find: " R@example "}, ""},
+			{twinlatch.AccountQuery{Find: "ann\x00"}, ""},
+			{twinlatch.AccountQuery{Find: "ann\xff"}, ""},
+			{twinlatch.AccountQuery{Group: "%"}, ""},
+			{twinlatch.AccountQuery{Group: "x\x00"}, ""},
 			{twinlatch.AccountQuery{Find: "b@EXAMPLE"}, "bob"},
 			{twinlatch.AccountQuery{State: twinlatch.StateOn}, "ann"},
 			{twinlatch.AccountQuery{State: twinlatch.StateOff}, "bob carl"},

@@ -14,6 +14,10 @@ type Trail interface {
 	// order of positions.
 	AllEvents(ctx context.Context, behind Position, n int) ([]Event, error)
 
+	// RecentEvents lists at most n events of all accounts before a position, the
+	// zero Position being behind all, against the order of positions.
+	RecentEvents(ctx context.Context, before Position, n int) ([]Event, error)
+
 	// Chains lists at most n accounts with the heads of their chains, by ID,
 	// behind one.
 	Chains(ctx context.Context, behind AccountID, n int) ([]Chain, error)
@@ -64,6 +68,16 @@ type Chain struct {
 // no authority: who may see everything is the caller's to know.
 func (s *Service) AllEvents(ctx context.Context, behind Position, n int) ([]Event, error) {
 	return s.cfg.Store.AllEvents(ctx, behind, min(n, 1000))
+}
+
+// RecentEvents lists the newest events of all accounts before a position, the newest
+// first; the zero Position: from the newest on. n is at most 1000. Errors are those
+// of Accounts.
+func (s *Service) RecentEvents(ctx context.Context, by Administrator, before Position, n int) ([]Event, error) {
+	if err := s.seeAll(ctx, by); err != nil {
+		return nil, err
+	}
+	return s.cfg.Store.RecentEvents(ctx, before, min(n, 1000))
 }
 
 // NewestEvent is when the newest event of any account was written; zero without

@@ -53,7 +53,7 @@ journey("read all activity, and why", async (p) => {
 	await p.isTitled("Security activity");
 	assert.equal(await tab(p), "All");
 	await p.sees("Account created", "No second step: 2-step verification was off", "2-step verification turned on", "Right password, second step asked");
-	assert.match(await row(p, "Asked because your IP address changed"), /^Confirmed: Authenticator app\n[^]*UTC · IP 192\.0\.2\.77 · Chrome, Linux$/);
+	assert.match(await row(p, "Asked because the IP address changed"), /^Confirmed: Authenticator app\n[^]*UTC · IP 192\.0\.2\.77 · Chrome, Linux$/);
 	assert.match(await row(p, "Asked because 30 days had passed"), /^Confirmed: Authenticator app\n/);
 	assert.match(await row(p, "Asked at log-in"), /^Signed in: Authenticator app\n/);
 	await p.look("activity");
@@ -140,7 +140,7 @@ journey("activity in Czech", async (p) => {
 	await p.press("Čeština");
 	await p.go(activity);
 	await p.isTitled("Události zabezpečení");
-	await p.sees("Vyžádáno, protože se změnila vaše IP adresa", "Vyžádáno, protože kód chceme jednou za 30 dní", "Vyžádáno při přihlášení");
+	await p.sees("Vyžádáno, protože se změnila IP adresa", "Vyžádáno, protože kód chceme jednou za 30 dní", "Vyžádáno při přihlášení");
 	await p.look("activity-cs");
 });
 

@@ -68,7 +68,7 @@ journey("an address that is taken", async (p) => {
 	await mallory.press("Sign in", 422);
 	await mallory.leave();
 	await p.go(security);
-	await p.sees("Someone asked for an account with your e-mail address");
+	await p.sees("Someone asked for an account with this e-mail address");
 });
 
 journey("name and language", async (p) => {

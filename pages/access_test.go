@@ -55,7 +55,8 @@ func TestWrongMethodsDoNothing(t *testing.T) {
 	factor := ana.get(security).find(`/factors/([a-z2-7]{26})/remove`)
 	for _, r := range d.routes() {
 		path := strings.NewReplacer("{$}", "", "{hash}", d.files.files["app.css"].hash, "{file}", "app.css", "{kind}", "totp",
-			"{challenge}", strings.TrimPrefix(setup, security+"/confirm/"), "{factor}", factor, "{session}", "aaaaaaaaaaaaaaaaaaaaaaaaaa", "{token}", "x").Replace(r.path)
+			"{challenge}", strings.TrimPrefix(setup, security+"/confirm/"), "{factor}", factor, "{session}", "aaaaaaaaaaaaaaaaaaaaaaaaaa",
+			"{account}", "aaaaaaaaaaaaaaaaaaaaaaaaaa", "{group}", everyone, "{token}", "x").Replace(r.path)
 		for _, method := range []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND", "get"} {
 			if d.routed(method, path) {
 				continue

@@ -160,7 +160,15 @@ func (s *sentences) markup(key string, pairs ...any) {
 // eventWhy is what else an event tells: why the person was asked, what it was
 // before and is now, and who did it when it was somebody else.
 func (p *Pages) eventWhy(e twinlatch.Event) []template.HTML {
-	why, more := &sentences{p: p}, e.Detail.More
+	why := &sentences{p: p}
+	p.eventMore(why, e)
+	p.whoElse(why, e)
+	return why.said
+}
+
+// eventMore says all of it but who did it and the reason they gave.
+func (p *Pages) eventMore(why *sentences, e twinlatch.Event) {
+	more := e.Detail.More
 	switch e.Type {
 	case twinlatch.EventVerified:
 		p.askedBecause(why, twinlatch.Reason(more["reason"]))
@@ -194,8 +202,6 @@ func (p *Pages) eventWhy(e twinlatch.Event) []template.HTML {
 	if times, _ := strconv.Atoi(more["times"]); times > 1 {
 		why.markup("log.why.times", "n", times)
 	}
-	p.whoElse(why, e)
-	return why.said
 }
 
 // askedBecause says why the second step was asked.

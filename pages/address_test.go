@@ -179,7 +179,7 @@ func TestSignUpForATakenAddress(t *testing.T) {
 		t.Error("Ana is not told")
 	}
 	mallory.post("/sign-in", "email", anaEmail, "password", "some other words there").is(422)
-	ana.get(security).is(200).says("Someone asked for an account with your e-mail address")
+	ana.get(security).is(200).says("Someone asked for an account with this e-mail address")
 	ana.signIn().goes("/verify")
 }
 

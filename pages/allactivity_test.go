@@ -81,7 +81,7 @@ func TestActivitySaysWhy(t *testing.T) {
 	ana.get("/verify").is(200)
 	ana.verify().goes(security)
 	shows("Asked for a code: IP address changed", "IP 198.51.100.7")
-	shows("Confirmed: Authenticator app", "Asked because your IP address changed", "IP 198.51.100.7")
+	shows("Confirmed: Authenticator app", "Asked because the IP address changed", "IP 198.51.100.7")
 	again := ana.elsewhere()
 	again.signIn()
 	code := again.code()

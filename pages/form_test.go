@@ -18,7 +18,7 @@ func (p *person) posts() map[string]string {
 	home := p.get(security)
 	id := factorIDs(home)[0]
 	setup := p.begin()
-	return map[string]string{
+	posts := map[string]string{
 		"/sign-up":                              url.Values{"name": {"Bo"}, "email": {"bo@example.com"}, "password": {anaPassword}}.Encode(),
 		"/sign-in":                              url.Values{"email": {p.email}, "password": {p.password}}.Encode(),
 		"/sign-out":                             "",
@@ -46,6 +46,12 @@ func (p *person) posts() map[string]string {
 		security + "/sessions/end-others":       "",
 		security + "/sessions/aaaaaaaaaaaaaaaaaaaaaaaaaa/end": "",
 	}
+	for _, r := range p.door.routes() { // of administrators, who they are not
+		if r.method == "POST" && strings.HasPrefix(r.path, adminPath) {
+			posts[strings.NewReplacer("{account}", "aaaaaaaaaaaaaaaaaaaaaaaaaa", "{group}", everyone).Replace(r.path)] = ""
+		}
+	}
+	return posts
 }
 
 // onlyForms are those that read what was posted.

@@ -294,3 +294,13 @@ func (b *lockedBuffer) String() string {
 	defer b.mu.Unlock()
 	return b.text.String()
 }
+
+// drawing is the picture on a page that says what it shows.
+func drawing(p *page) *html.Node {
+	for n := range p.all("svg") {
+		if attr(n, "role") == "img" {
+			return n
+		}
+	}
+	return nil
+}

@@ -31,6 +31,9 @@ type view struct {
 	script bool               // the page has something for app.js to do
 	secret bool               // the page holds a secret: it is not compressed (BREACH)
 	who    *twinlatch.Account // set: a page of Settings
+	admin  bool               // a page of administrators, which is none of Settings
+	wide   bool               // and has a table
+	crumbs []crumb            // the way to it
 	menu   string             // the page of the side menu that it is, or is below; empty: Security
 	trail  string             // the page below it
 	data   any
@@ -46,6 +49,10 @@ type frame struct {
 	Menu      []menuItem
 	Section   menuItem // of the menu: where the page is
 	Trail     string
+	Admin     bool
+	Wide      bool
+	Crumbs    []crumb
+	Accounts  bool // the person is an administrator
 	Language  languageSwitch
 	Dev       *devBanner
 	Data      any
@@ -103,7 +110,8 @@ func (p *Pages) render(w http.ResponseWriter, r *http.Request, v view) error {
 		Language: p.languageSwitch(r),
 	}
 	if v.who != nil {
-		f.Settings, f.Login, f.Trail = true, v.who.Login, v.trail
+		f.Settings, f.Login, f.Trail = !v.admin, v.who.Login, v.trail
+		f.Admin, f.Wide, f.Crumbs, f.Accounts = v.admin, v.wide, v.crumbs, v.who.IsAdmin()
 		f.Menu, f.Section = p.menu(v.menu)
 	}
 	if p.cfg.Dev != nil {
@@ -162,9 +170,10 @@ func (p *Pages) funcs() template.FuncMap {
 		"countdown": func(seconds int) template.HTML {
 			return template.HTML(fmt.Sprintf(`<span class="count num w%d"></span>`, seconds))
 		},
-		"list":  p.words.List,
-		"times": func(n int) []struct{} { return make([]struct{}, n) },
-		"sub":   func(a, b int) int { return a - b },
+		"list":   p.words.List,
+		"number": func(n int64) string { return p.words.Number(int(n)) },
+		"times":  func(n int) []struct{} { return make([]struct{}, n) },
+		"sub":    func(a, b int) int { return a - b },
 	}
 }
 

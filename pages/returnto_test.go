@@ -111,7 +111,7 @@ func TestHostilePaths(t *testing.T) {
 		"//evil.example", "//evil.example/", "//evil.example/..", "///evil.example/help", "/..//evil.example", "/%2f%2fevil.example", "/\\evil.example", "/%5cevil.example",
 		"/./help", "/help/../help", "/help//", "/help/", "/HELP", "/help%00", "/help;x", "/verify/", "/settings", "/settings/user/security/", "/settings/user",
 		"/settings/user/security%2fturn-off", "/settings//user/security/turn-off", "/static/", "/static/x/app.css", "/static/" + d.files.files["app.css"].hash + "/..%2fpages.go",
-		"/static/" + d.files.files["app.css"].hash + "/app.js", "/static/" + d.files.files["app.css"].hash + "/icons.svg", "/dev/outbox", "/dev/clock", "/admin", "/.git/config", "/favicon.ico",
+		"/static/" + d.files.files["app.css"].hash + "/app.js", "/static/" + d.files.files["app.css"].hash + "/icons.svg", "/dev/outbox", "/dev/clock", "/admin/", "/.git/config", "/favicon.ico",
 	} {
 		for _, method := range []string{"GET", "POST"} {
 			r := httptest.NewRequest(method, "/", nil)

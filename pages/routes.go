@@ -94,6 +94,7 @@ func (p *Pages) routes() []route {
 		button(security+"/sessions/{session}/end", p.endSession),
 		button(security+"/sessions/end-others", p.endOthers),
 	}
+	routes = append(routes, p.adminRoutes()...)
 	if p.service.Mails() {
 		routes = append(routes, p.mailRoutes()...)
 	}

@@ -51,8 +51,9 @@ import (
 //	app    303 to the enrollment that began
 //	act    303 all activity
 //
-// S is Security, P is Profile, C an enrollment that this session began, F a factor
-// of the account and O another session of it. T is the link to a new address of the
+// S is Security, C an enrollment that this session began, F a factor of the
+// account, O another session of it and A another account. What administrators get
+// is in administrators. P is Profile. T is the link to a new address of the
 // account, which is good for a day, and for nothing else.
 const matrix = `
                             back  | none junk twice ended gone | first aged moved lost | code full idle off  off10
@@ -114,6 +115,29 @@ POST S/backup-codes         sec   | in   in   in    in    in   | ver   ver  ver 
 POST S/sessions/O/end       sec   | in   in   in    in    in   | ver   ver  ver   ver  | sec  sec  sec  sec  sec
 POST S/sessions/end-others  sec   | in   in   in    in    in   | ver   ver  ver   ver  | sec  sec  sec  sec  sec
 
+GET  /admin                 self  | in   in   in    in    in   | ver   ver  ver   ver  | 403  403  403  403  403
+GET  /admin/accounts/A      self  | in   in   in    in    in   | ver   ver  ver   ver  | 403  403  403  403  403
+GET  /admin/accounts/A/reset self  | in   in   in    in    in   | ver   ver  ver   ver  | 403  403  403  403  403
+POST /admin/accounts/A/reset offer | in   in   in    in    in   | ver   ver  ver   ver  | 403  403  403  403  403
+GET  /admin/accounts/A/end  self  | in   in   in    in    in   | ver   ver  ver   ver  | 403  403  403  403  403
+POST /admin/accounts/A/end  offer | in   in   in    in    in   | ver   ver  ver   ver  | 403  403  403  403  403
+GET  /admin/accounts/A/groups self  | in   in   in    in    in   | ver   ver  ver   ver  | 403  403  403  403  403
+POST /admin/accounts/A/groups offer | in   in   in    in    in   | ver   ver  ver   ver  | 403  403  403  403  403
+GET  /admin/accounts/A/disable self  | in   in   in    in    in   | ver   ver  ver   ver  | 403  403  403  403  403
+POST /admin/accounts/A/disable offer | in   in   in    in    in   | ver   ver  ver   ver  | 403  403  403  403  403
+GET  /admin/accounts/A/enable self  | in   in   in    in    in   | ver   ver  ver   ver  | 403  403  403  403  403
+POST /admin/accounts/A/enable offer | in   in   in    in    in   | ver   ver  ver   ver  | 403  403  403  403  403
+GET  /admin/accounts/A/delete self  | in   in   in    in    in   | ver   ver  ver   ver  | 403  403  403  403  403
+POST /admin/accounts/A/delete offer | in   in   in    in    in   | ver   ver  ver   ver  | 403  403  403  403  403
+GET  /admin/require         self  | in   in   in    in    in   | ver   ver  ver   ver  | 403  403  403  403  403
+POST /admin/require         offer | in   in   in    in    in   | ver   ver  ver   ver  | 403  403  403  403  403
+GET  /admin/require/-/remove self  | in   in   in    in    in   | ver   ver  ver   ver  | 403  403  403  403  403
+POST /admin/require/-/remove offer | in   in   in    in    in   | ver   ver  ver   ver  | 403  403  403  403  403
+GET  /admin/events          self  | in   in   in    in    in   | ver   ver  ver   ver  | 403  403  403  403  403
+GET  /admin/events/export   self  | in   in   in    in    in   | ver   ver  ver   ver  | 403  403  403  403  403
+GET  /admin/events/verify   self  | in   in   in    in    in   | ver   ver  ver   ver  | 403  403  403  403  403
+POST /admin/events/verify   offer | in   in   in    in    in   | ver   ver  ver   ver  | 403  403  403  403  403
+
 GET  /dev/outbox            -     | 200  200  200   200   200  | 200   200  200   200  | 200  200  200  200  200
 GET  /dev/clock             -     | 200  200  200   200   200  | 200   200  200   200  | 200  200  200  200  200
 POST /dev/clock             -     | 200  200  200   200   200  | 200   200  200   200  | 200  200  200  200  200
@@ -128,8 +152,10 @@ type row struct {
 	cells              map[string]string
 }
 
-func readMatrix() (states []string, rows []row) {
-	for line := range strings.Lines(matrix) {
+func readMatrix() (states []string, rows []row) { return parseMatrix(matrix) }
+
+func parseMatrix(text string) (states []string, rows []row) {
+	for line := range strings.Lines(text) {
 		words := strings.Fields(strings.ReplaceAll(line, "|", ""))
 		switch {
 		case len(words) == 0:
@@ -180,14 +206,23 @@ func TestEveryRouteForEveryBrowser(t *testing.T) {
 	for _, pattern := range slices.Sorted(maps.Keys(missing)) {
 		t.Errorf("%s has no row in the matrix: who may do that?", pattern)
 	}
+	askAll(t, states, rows, func(t *testing.T, state, email string) *situation {
+		s := newSituation(t, d, net, email, raw)
+		s.become(state)
+		return s
+	})
+}
+
+// askAll sends every request of the rows in every state.
+func askAll(t *testing.T, states []string, rows []row, begin func(t *testing.T, state, email string) *situation) {
+	t.Helper()
 	for _, state := range states {
 		t.Run(state, func(t *testing.T) {
 			var s *situation
 			for i, r := range rows {
 				t.Run(r.method+" "+r.path, func(t *testing.T) {
 					if s == nil {
-						s = newSituation(t, d, net, fmt.Sprintf("%d.%s@example.com", i, state), raw)
-						s.become(state)
+						s = begin(t, state, fmt.Sprintf("%d.%s@example.com", i, state))
 					}
 					s.t = t
 					s.check(r, r.cells[state])
@@ -247,7 +282,8 @@ type situation struct {
 	account   twinlatch.Account
 	challenge twinlatch.ChallengeID // an open enrollment of this session
 	factor    twinlatch.FactorID
-	link      string // the token of a link to a new address
+	other     twinlatch.AccountID // somebody else's
+	link      string              // the token of a link to a new address
 }
 
 func newSituation(t *testing.T, d *door, net *carrier, email string, raw *sql.DB) *situation {
@@ -344,7 +380,7 @@ func (s *situation) check(r row, cell string) {
 		"S", security, "P", profilePath, "*", s.door.files.files["app.css"].hash, "/T", "/"+s.link,
 		"/C", "/"+cmp.Or(string(s.challenge), "aaaaaaaaaaaaaaaaaaaaaaaaaa"),
 		"/F", "/"+cmp.Or(string(s.factor), "aaaaaaaaaaaaaaaaaaaaaaaaaa"),
-		"/O", "/"+string(s.another()),
+		"/O", "/"+string(s.another()), "/A", "/"+cmp.Or(string(s.other), "aaaaaaaaaaaaaaaaaaaaaaaaaa"),
 	).Replace(r.path)
 	asked := path + "?return_to=" + url.QueryEscape(wanted)
 	var p *page
@@ -368,6 +404,14 @@ func (s *situation) check(r row, cell string) {
 		p.goes(wanted)
 	case "sec":
 		p.goes(security)
+	case "did":
+		if p.is(303); !strings.HasPrefix(p.location, adminPath) || !strings.Contains(p.location, "?done") {
+			s.t.Errorf("goes to %s", p.location)
+		}
+	case "acct":
+		p.goes(accountPath + string(s.other))
+	case "log":
+		p.goes(trailPath)
 	case "prof":
 		p.goes(profilePath)
 	case "app":
@@ -393,6 +437,9 @@ func (s *situation) another() twinlatch.SessionID {
 
 // fields are what a person would send there, with codes that are wrong.
 func (s *situation) fields(path string) []string {
+	if strings.HasPrefix(path, adminPath) {
+		return []string{"reason", "matrix", "groups", "staff", "group", "", "from", "2030-01-01", "grace", "14"}
+	}
 	switch path {
 	case "/sign-up":
 		return []string{"name", "Bo", "email", "new." + s.email, "password", anaPassword}

@@ -40,7 +40,27 @@ func showEveryTemplate(t *testing.T, language string) {
 		}
 		return box.newest(t, mails, of)
 	}
+	ada := func(t *testing.T) *person {
+		p := d.called(t, strings.ToLower(strings.ReplaceAll(t.Name(), "/", "."))+".ada@example.com", "Ada", twinlatch.AdminGroup)
+		p.app = p.enroll()
+		return p
+	}
 	open := map[string]func(t *testing.T) *page{
+		"adminaccounts": func(t *testing.T) *page { return ada(t).get(adminPath).is(200) },
+		"adminaccount": func(t *testing.T) *page {
+			other := somebody(t, d)
+			return ada(t).get(accountPath + string(d.account(t, other.email).ID)).is(200)
+		},
+		"adminact": func(t *testing.T) *page {
+			other := d.account(t, somebody(t, d).email)
+			return ada(t).get(accountPath + string(other.ID) + "/reset").is(200)
+		},
+		"adminrequire": func(t *testing.T) *page { return ada(t).get(requirePath).is(200) },
+		"admintrail":   func(t *testing.T) *page { return ada(t).get(trailPath).is(200) },
+		"adminverify":  func(t *testing.T) *page { return ada(t).post(trailPath + "/verify").is(200) },
+		"adminoff": func(t *testing.T) *page {
+			return d.called(t, "off@example.com", "Ada", twinlatch.AdminGroup).get(adminPath).is(403)
+		},
 		"signin": func(t *testing.T) *page { return d.browser(t).get("/sign-in").is(200) },
 		"signup": func(t *testing.T) *page { return d.browser(t).get("/sign-up").is(200) },
 		"help": func(t *testing.T) *page {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"math"
 
 	"github.com/twinlatch/twinlatch"
 )
@@ -22,6 +23,22 @@ func (s *Store) AllEvents(ctx context.Context, behind twinlatch.Position, n int)
 			SELECT account_id, seq, at, type, actor, detail, detail_digest, hash FROM events
 			WHERE (at, account_id, seq) > ($1, $2, $3) ORDER BY at, account_id, seq LIMIT $4`,
 			millis(behind.At), string(behind.Account), behind.Seq, int64(max(n, 0)))
+		return err
+	})
+	return all, err
+}
+
+// RecentEvents implements twinlatch.Store.
+func (s *Store) RecentEvents(ctx context.Context, before twinlatch.Position, n int) (all []twinlatch.Event, err error) {
+	at := millis(before.At)
+	if before == (twinlatch.Position{}) {
+		at = math.MaxInt64
+	}
+	err = s.look(ctx, func(v *view) error {
+		all, err = v.events(`
+			SELECT account_id, seq, at, type, actor, detail, detail_digest, hash FROM events
+			WHERE (at, account_id, seq) < ($1, $2, $3) ORDER BY at DESC, account_id DESC, seq DESC LIMIT $4`,
+			at, string(before.Account), before.Seq, int64(max(n, 0)))
 		return err
 	})
 	return all, err

@@ -11,38 +11,10 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 	"unicode"
 
 	"github.com/twinlatch/twinlatch"
 )
-
-// eventLine is an event as programs get it. It has all that its hash is made of.
-type eventLine struct {
-	Position     string              `json:"position"`
-	At           time.Time           `json:"at"`
-	Account      twinlatch.AccountID `json:"account"`
-	Seq          int64               `json:"seq"`
-	Type         twinlatch.EventType `json:"type"`
-	Actor        string              `json:"actor"`
-	IP           string              `json:"ip,omitempty"`
-	UserAgent    string              `json:"user_agent,omitempty"`
-	More         map[string]string   `json:"more,omitempty"`
-	Salt         []byte              `json:"salt,omitempty"` // absent: the detail was erased
-	DetailDigest []byte              `json:"detail_digest"`
-	Hash         []byte              `json:"hash"`
-}
-
-func lineOf(e twinlatch.Event) eventLine {
-	line := eventLine{
-		Position: positionText(e.Position()), At: e.At, Account: e.Account, Seq: e.Seq, Type: e.Type, Actor: e.Actor,
-		UserAgent: e.Detail.UserAgent, More: e.Detail.More, Salt: e.Detail.Salt, DetailDigest: e.DetailDigest, Hash: e.Hash,
-	}
-	if e.Detail.IP.IsValid() {
-		line.IP = e.Detail.IP.String()
-	}
-	return line
-}
 
 // printEvent is one line for people. Whatever is in the database, it is one line
 // and moves no cursor.
@@ -68,32 +40,6 @@ func word(s string) string {
 		return strconv.QuoteToGraphic(s)
 	}
 	return s
-}
-
-const positionTime = "2006-01-02T15:04:05.000Z07:00"
-
-func positionText(p twinlatch.Position) string {
-	return fmt.Sprintf("%s/%s/%d", p.At.UTC().Format(positionTime), p.Account, p.Seq)
-}
-
-// position is a time, or what positionText makes.
-type position twinlatch.Position
-
-// UnmarshalText implements encoding.TextUnmarshaler.
-func (p *position) UnmarshalText(text []byte) error {
-	at, rest, event := strings.Cut(string(text), "/")
-	var err error
-	if p.At, err = time.Parse(time.RFC3339, at); err != nil {
-		return errors.New("want a time such as 2026-11-23T12:00:00Z, or the position of an exported line")
-	}
-	if event {
-		account, seq, _ := strings.Cut(rest, "/")
-		p.Account = twinlatch.AccountID(account)
-		if p.Seq, err = strconv.ParseInt(seq, 10, 64); err != nil {
-			return errors.New("want the position of an exported line as it is there")
-		}
-	}
-	return nil
 }
 
 // names are the logins of accounts, looked up once.
@@ -153,9 +99,9 @@ func (c *eventsListCommand) Run(t terminal) error {
 			return err
 		}
 		if c.JSON {
-			lines := []eventLine{}
+			lines := []twinlatch.EventLine{}
 			for _, e := range events {
-				lines = append(lines, lineOf(e))
+				lines = append(lines, e.Line())
 			}
 			return printJSON(t.out, lines)
 		}
@@ -170,7 +116,7 @@ func (c *eventsListCommand) Run(t terminal) error {
 
 type eventsExportCommand struct {
 	operatorFlags
-	After position `placeholder:"POSITION" help:"Only events behind this position of an exported line, or from this time on (2026-11-23T12:00:00Z)."`
+	After twinlatch.Position `placeholder:"POSITION" help:"Only events behind this position of an exported line, or from this time on (2026-11-23T12:00:00Z)."`
 }
 
 // Help is shown by --help, below the flags.
@@ -184,7 +130,7 @@ func (c *eventsExportCommand) Run(t terminal) error {
 	return c.use(t, func(ctx context.Context, o operator, service *twinlatch.Service) error {
 		out := bufio.NewWriter(t.out)
 		lines := json.NewEncoder(out)
-		for behind := twinlatch.Position(c.After); ; {
+		for behind := c.After; ; {
 			page, err := service.AllEvents(ctx, behind, 1000)
 			if err != nil {
 				return err
@@ -193,7 +139,7 @@ func (c *eventsExportCommand) Run(t terminal) error {
 				return out.Flush()
 			}
 			for _, e := range page {
-				if err := lines.Encode(lineOf(e)); err != nil {
+				if err := lines.Encode(e.Line()); err != nil {
 					return err
 				}
 			}

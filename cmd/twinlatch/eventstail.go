@@ -10,7 +10,7 @@ import (
 
 type eventsTailCommand struct {
 	operatorFlags
-	After position `placeholder:"POSITION" help:"Begin behind this position of an exported line, or at this time (now)."`
+	After twinlatch.Position `placeholder:"POSITION" help:"Begin behind this position of an exported line, or at this time (now)."`
 }
 
 // Help is shown by --help, below the flags.
@@ -26,7 +26,7 @@ const (
 // Run prints events until SIGINT or SIGTERM.
 func (c *eventsTailCommand) Run(t terminal) error {
 	return c.use(t, func(ctx context.Context, o operator, service *twinlatch.Service) error {
-		tail := tail{service: service, from: twinlatch.Position(c.After), seen: map[twinlatch.Position]bool{}}
+		tail := tail{service: service, from: c.After, seen: map[twinlatch.Position]bool{}}
 		if tail.from == (twinlatch.Position{}) {
 			newest, err := service.NewestEvent(ctx)
 			if err != nil {
@@ -44,7 +44,7 @@ func (c *eventsTailCommand) Run(t terminal) error {
 			events, err := tail.next(ctx)
 			for _, e := range events {
 				if c.JSON {
-					err = lines.Encode(lineOf(e))
+					err = lines.Encode(e.Line())
 				} else {
 					var who string
 					if who, err = names.of(ctx, e.Account); err == nil {

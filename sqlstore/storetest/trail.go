@@ -45,6 +45,7 @@ func (s *suite) allEvents(t *testing.T) {
 		}
 		same(t, have, want)
 	}
+	s.recentEvents(t, want)
 	since, err := s.store.AllEvents(t.Context(), twinlatch.Position{At: now.Add(2 * time.Minute)}, 100)
 	same(t, since, want[9:])
 	is(t, err, nil)
@@ -53,6 +54,31 @@ func (s *suite) allEvents(t *testing.T) {
 	is(t, err, nil)
 	_, err = s.store.Stray(t.Context())
 	is(t, err, twinlatch.ErrNotFound)
+}
+
+// recentEvents reads all events from the newest on and compares them with want,
+// which has the oldest first.
+func (s *suite) recentEvents(t *testing.T, want []twinlatch.Event) {
+	t.Helper()
+	want = slices.Clone(want)
+	slices.Reverse(want)
+	for _, n := range []int{1, 2, 5, 100} {
+		var have []twinlatch.Event
+		for before := (twinlatch.Position{}); ; before = have[len(have)-1].Position() {
+			page, err := s.store.RecentEvents(t.Context(), before, n)
+			if err != nil || len(page) > n {
+				t.Fatalf("%d events, %v", len(page), err)
+			}
+			if len(page) == 0 {
+				break
+			}
+			have = append(have, page...)
+		}
+		same(t, have, want)
+	}
+	none, err := s.store.RecentEvents(t.Context(), twinlatch.Position{}, 0)
+	same(t, len(none), 0)
+	is(t, err, nil)
 }
 
 // chained appends n events with their number as hash, and returns the head.
