@@ -54,7 +54,7 @@ func (p *Position) UnmarshalText(text []byte) error {
 	if event {
 		account, seq, _ := strings.Cut(rest, "/")
 		p.Account = AccountID(account)
-		if p.Seq, err = strconv.ParseInt(seq, 10, 64); err != nil {
+		if p.Seq, err = strconv.ParseInt(seq, 10, 64); err != nil || !isID(account) {
 			return errors.New("want the position of an exported line as it is there")
 		}
 	}
