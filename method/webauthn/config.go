@@ -46,9 +46,6 @@ func New(c Config) (*Method, error) {
 	if !isDomain(c.ID) {
 		return nil, fmt.Errorf("webauthn: the ID %.80q is no domain name; security keys need one, in lower case", c.ID)
 	}
-	if suffix, _ := publicsuffix.PublicSuffix(c.ID); suffix == c.ID && !slices.ContainsFunc(c.Origins, func(origin string) bool { return hostOf(origin) == c.ID }) {
-		return nil, fmt.Errorf("webauthn: browsers make no keys for the ID %q, below which are domains of many owners; take the domain that is yours", c.ID)
-	}
 	if c.Name == "" {
 		return nil, errors.New("webauthn: the name is missing")
 	}
@@ -132,16 +129,11 @@ func checkOrigin(origin, id string) error {
 	if host != id && !strings.HasSuffix(host, "."+id) {
 		return fmt.Errorf("webauthn: the origin %s is not at %s or below it", origin, id)
 	}
-	return nil
-}
-
-// hostOf is the host of an origin; empty: it is none.
-func hostOf(origin string) string {
-	u, err := url.Parse(origin)
-	if err != nil {
-		return ""
+	// A page may ask for its own name, whatever that is.
+	if suffix, _ := publicsuffix.PublicSuffix(id); host != id && suffix == id {
+		return fmt.Errorf("webauthn: at %s browsers make no keys for the ID %q, below which are domains of many owners; take the domain that is yours", origin, id)
 	}
-	return u.Hostname()
+	return nil
 }
 
 // isDomain reports whether a name is a lower-case domain name and no address.

@@ -323,6 +323,12 @@ func TestNewRefuses(t *testing.T) {
 		"a hyphen at the end":        func(c *Config) { c.ID = "example-.com" },
 		"a public suffix":            func(c *Config) { c.ID, c.Origins = "co.uk", []string{"https://example.co.uk"} },
 		"a suffix of many customers": func(c *Config) { c.ID, c.Origins = "github.io", []string{"https://example.github.io"} },
+		"one of the customers": func(c *Config) {
+			c.ID, c.Origins = "github.io", []string{"https://github.io", "https://example.github.io"}
+		},
+		"names below localhost": func(c *Config) {
+			c.ID, c.Origins = "localhost", []string{"http://localhost", "http://id.localhost:8080"}
+		},
 		"no name":                    func(c *Config) { c.Name = "" },
 		"no origin":                  func(c *Config) { c.Origins = nil },
 		"an origin of another site":  func(c *Config) { c.Origins = []string{"https://example.org"} },
@@ -349,6 +355,9 @@ func TestNewRefuses(t *testing.T) {
 		{ID: "localhost", Name: "x", Origins: []string{"http://localhost:8080", "https://localhost"}},
 		{ID: "example.com", Name: "x", Origins: []string{"https://example.com", "https://a.b.example.com:8443"}, UserVerification: "discouraged"},
 		{ID: "xn--bcher-kva.example", Name: "x", Origins: []string{"https://xn--bcher-kva.example"}, UserVerification: "required"},
+		{ID: "example.co.uk", Name: "x", Origins: []string{"https://example.co.uk", "https://id.example.co.uk"}},
+		{ID: "github.io", Name: "x", Origins: []string{"https://github.io"}},
+		{ID: "id.localhost", Name: "x", Origins: []string{"http://id.localhost:8080"}},
 	} {
 		if _, err := New(c); err != nil {
 			t.Errorf("%+v: %v", c, err)
