@@ -148,8 +148,9 @@ func (s *Service) enrollment(ctx context.Context, by Authority, c ChallengeID, k
 //
 // ErrExpired: it is over, or not theirs. ErrNoTriesLeft: it is over now.
 // ErrExists: the very same thing is enrolled already. ErrUnavailable: nobody could
-// judge it. A *FieldError of what cannot be an answer, or no name, costs no try; a
-// wrong answer is a *WrongCodeError.
+// judge it. A *FieldError of what cannot be an answer, or no name, costs no try; one
+// of the method's judgement ends a question that takes one answer, and costs the
+// network nothing. A wrong answer is a *WrongCodeError.
 func (s *Service) FinishEnroll(ctx context.Context, by Authority, c ChallengeID, ans Answer, cl Client) (Factor, Token, error) {
 	passed, own := by.own()
 	if own && !canonical(cl.IP).IsValid() {

@@ -253,6 +253,33 @@ func TestTheVerySameThingIsEnrolledOnce(t *testing.T) {
 	bob.choose("word", "tulip") // by somebody else, who learns nothing
 }
 
+// What a method cannot take, because it is enrolled already or is of the wrong model,
+// is no guess: it leaves the network what it had.
+func TestWhatCannotBeEnrolledIsNoGuess(t *testing.T) {
+	t.Parallel()
+	said := &spoken{kind: "word"}
+	w := newWorld(t, alsoSpoken(said))
+	ann := w.protected("ann@example.com")
+	finish := func() error {
+		ch, err := ann.BeginEnroll(ctx, ann.passed(), "word", map[string]string{"word": "tulip"}, home)
+		ann.ok(err)
+		_, _, err = ann.FinishEnroll(ctx, ann.passed(), ch.ID, word("tulip"), home)
+		return err
+	}
+	said.refers = fmt.Errorf("spoken: %w", &twinlatch.FieldError{Field: "word", Key: "err.known"})
+	for range 40 {
+		var field *twinlatch.FieldError
+		if err := finish(); !errors.As(err, &field) || field.Key != "err.known" {
+			t.Fatal(err)
+		}
+	}
+	said.refers = twinlatch.ErrWrongCode
+	for range 30 {
+		refused(t, finish(), twinlatch.ErrWrongCode)
+	}
+	refused(t, finish(), twinlatch.ErrLimited)
+}
+
 func TestAnAccountHasTwentyFactorsAtMost(t *testing.T) {
 	t.Parallel()
 	p := newWorld(t, alsoSpoken(&spoken{kind: "word"})).person("ann@example.com")

@@ -181,7 +181,7 @@ type Tx interface {
 	// factor counts, that is, its counter is not 0.
 	Used(f FactorID, now time.Time) error
 	// Copied notes that a factor may have been copied. Guard: it is news to one caller,
-	// and again when the last time was at before or earlier.
+	// and again when the last time was at before or earlier. One that is gone is no news.
 	Copied(f FactorID, now, before time.Time) (news bool, err error)
 
 	// InsertChallenge ends the session's other ones of the purpose that have

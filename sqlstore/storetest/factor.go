@@ -231,6 +231,8 @@ func (s *suite) copied(t *testing.T) {
 	race(t, 1, errOld, func(int) error { return copied(now.Add(time.Hour), now) })
 	f.CopiedAt = now.Add(time.Hour)
 	same(t, factors(t, s, id), []twinlatch.StoredFactor{f})
+	is(t, s.store.Tx(t.Context(), id, func(tx twinlatch.Tx) error { return tx.DeleteFactor(f.ID) }), nil)
+	is(t, copied(now.Add(48*time.Hour), now.Add(24*time.Hour)), errOld)
 }
 
 // removeLastTwo removes both factors of an account at once, each caller as the
