@@ -82,6 +82,7 @@ type topic struct {
 	to            string            // the address that it goes to; empty: the account's
 	link          string            // where its button leads instead of "This was not me", with the token below it
 	button        string            // message key of that button
+	secure        string            // message key of what is said instead of "Was this you?", where that does not matter
 	signIn        bool              // its button leads to sign-in, without a token
 }
 
@@ -131,12 +132,14 @@ func (w *Writer) topic(words speech, a twinlatch.Account, e twinlatch.Event) top
 		}
 	case twinlatch.EventReplayed:
 		if more["copied"] == "new" {
-			return w.factor(words, topic{subject: "mail.copied.subject", lead: "mail.copied.lead"}, more)
+			return w.factor(words, topic{
+				subject: "mail.copied.subject", lead: "mail.copied.lead", more: []string{words.say("mail.copied.where")}, secure: "mail.copied.secure",
+			}, more)
 		}
 	case twinlatch.EventWrongCode, twinlatch.EventWrongBackup:
 		for _, n := range wrongCodes {
 			if more["times"] == n && w.unguessable(more["kind"]) { // nobody typed a code
-				return topic{subject: "mail.guess.subject", lead: "mail.guess.lead"}
+				return w.factor(words, topic{subject: "mail.guess.subject", lead: "mail.guess.lead"}, more)
 			}
 			if more["times"] == n {
 				return topic{subject: "mail.locked.subject", lead: "mail.locked.lead"}
@@ -211,6 +214,9 @@ func (w *Writer) write(words speech, a twinlatch.Account, e twinlatch.Event, t t
 	}
 	if about.button != "" {
 		l.You, l.NotYou, l.Button = "", "", words.say(about.button)
+	}
+	if about.secure != "" {
+		l.You, l.NotYou = "", words.say(about.secure)
 	}
 	if about.what != "" {
 		l.Rows = append(l.Rows, [2]string{words.say("mail.what"), about.what})

@@ -111,13 +111,16 @@ func TestMails(t *testing.T) {
 		"a key that may have been copied": {
 			ana, event(twinlatch.EventReplayed, map[string]string{"kind": "webauthn", "name": "Key ring", "copied": "new"}),
 			"Twinlatch: a security key may have been copied",
-			"Hello Ana Novak,\n\nWe refused to let someone in with a security key of yours, because a copy of it was used before. Remove it, and add a new one." +
-				"\n\nWhat: Security key, Key ring\n" + table[2:] + notMe,
+			"Hello Ana Novak,\n\nWe refused this security key, because somebody may have a copy of it. Sign in with another method and remove it.\n\n" +
+				"What: Security key, Key ring\n" + table[2:] +
+				"Keys are removed under Settings > User settings > Security. Until then a copy may still work.\n" +
+				"Somebody else may have got in. Secure your account now:\nhttps://id.example.com/not-me/" + token + foot,
 		},
 		"wrong answers of keys, which nobody types": {
 			ana, event(twinlatch.EventWrongCode, map[string]string{"kind": "webauthn", "times": "5"}),
 			"Twinlatch: too many failed attempts",
-			"Hello Ana Novak,\n\nSomeone who knows your password tried to use a key that is not yours. Change your password if it was not you." + table + notMe,
+			"Hello Ana Novak,\n\nSomeone who knows your password tried several times to use this method, and was refused. Change your password if it was not you.\n\n" +
+				"What: Security key\n" + table[2:] + notMe,
 		},
 		"a backup code": {
 			ana, event(twinlatch.EventRecovered, map[string]string{"left": "7"}),
@@ -276,6 +279,7 @@ func TestNamesCannotInject(t *testing.T) {
 		event(twinlatch.EventAddressAsked, map[string]string{"to": evil}),
 		event(twinlatch.EventAddressChanged, map[string]string{"from": evil, "to": evil}),
 		event(twinlatch.EventAddressRestored, map[string]string{"from": evil, "to": evil}),
+		event(twinlatch.EventReplayed, map[string]string{"kind": evil, "name": evil, "copied": "new"}),
 		event(twinlatch.EventSignUpAgain, nil),
 		event(twinlatch.EventTwoStepReset, map[string]string{"why": evil}),
 	} {
