@@ -6,6 +6,7 @@ import (
 	"image/png"
 	"net/http"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -36,8 +37,17 @@ func TestAssets(t *testing.T) {
 	}
 }
 
-// A QR code is readable as it is: dark on light, four modules of margin, and
-// the three corners that a reader looks for.
+// The script is small.
+func TestScriptIsSmall(t *testing.T) {
+	t.Parallel()
+	d := newDoor(t)
+	b := d.browser(t)
+	b.header.Set("Accept-Encoding", "gzip")
+	if n, err := strconv.Atoi(b.get(d.files.mustPath("app.js")).is(200).header.Get("Content-Length")); err != nil || n >= 2000 {
+		t.Errorf("the script weighs %d bytes, %v", n, err)
+	}
+}
+
 // The style sheet knows where lines begin and end, and neither left nor right, so
 // that it holds for both directions of writing.
 func TestStylesAreLogical(t *testing.T) {
@@ -59,6 +69,8 @@ func TestStylesAreLogical(t *testing.T) {
 	}
 }
 
+// A QR code is readable as it is: dark on light, four modules of margin, and
+// the three corners that a reader looks for.
 func TestQRCode(t *testing.T) {
 	t.Parallel()
 	file, err := qrCode("otpauth://totp/Twinlatch:ana%40example.com?secret=GEZDGNBVGY3TQOJQ&issuer=Twinlatch")

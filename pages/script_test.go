@@ -89,7 +89,8 @@ func TestAddASecurityKey(t *testing.T) {
 	ana.get(security).is(200).says("Security key (YubiKey)", "A small device that you touch.").offers(add)
 
 	// By address there is a page that asks for a name.
-	ana.get(add).is(200).titled("Add a security key").keeps("name", "Security key").focuses("name").offers(add)
+	ana.get(add).is(200).titled("Add a security key").keeps("name", "Security key").focuses("name").offers(add, security+"/add/yubico").
+		says("Key without security-key support? Use its one-time password")
 	ana.post(add, "name", strings.Repeat("x", 61)).refuses("name", "Use 1 to 60 characters for the name.")
 	confirm := ana.post(add, "name", "Key ring").is(303).location
 	ana.get(confirm).is(200).keeps("name", "Key ring")
@@ -113,6 +114,91 @@ func TestAddASecurityKey(t *testing.T) {
 	asked := half.get("/verify").is(200).titled("Use your security key")
 	half.touch(key, asked).goes(security)
 	half.get(security).says("Signed in: Security key")
+}
+
+// The owner of a key reads that it was copied for as long as it is there, whatever
+// somebody who has the password does to be overlooked.
+func TestACopiedKeyIsShownUntilItIsRemoved(t *testing.T) {
+	t.Parallel()
+	d := withKeys(t, nil)
+	ana := d.anaWithApp(t)
+	key := securitykey.New(rand.Reader)
+	ana.register(key, ana.get(ana.post(security+"/add/webauthn").is(303).location), "Key ring").goes(security)
+	ids := factorIDs(ana.get(security).hides("ay have been copied"))
+	ana.post(security + "/factors/" + ids[1] + "/prefer").goes(security)
+	thief := ana.elsewhere()
+	thief.signIn()
+	stolen := key.Clone()
+	thief.touch(stolen, thief.get("/verify")).goes(security)
+	thief.get(security).hides("ay have been copied")
+
+	half := ana.elsewhere()
+	half.signIn()
+	half.touch(key, half.get("/verify")).is(422).says("We refused this key because it may have been copied.")
+	const warning, line = "It may have been copied: remove it and add a new key", "Refused, it may have been copied: Security key, Key ring"
+	shown := ana.get(security).says(warning, line)
+	if !strings.Contains(shown.body, "<details open>") {
+		t.Error("the warning is folded away")
+	}
+	for range 70 {
+		if ana.wait(time.Minute); ana.elsewhere().signIn().location != "/verify" {
+			t.Fatal("the password does not pass")
+		}
+	}
+	ana.post("/verify/ask", "factor", ids[0]).goes("/verify")
+	ana.verify().goes(security)
+	ana.get(security).says(warning, line)
+	ana.wait(30 * 24 * time.Hour)
+	ana.post("/verify/ask", "factor", ids[0]).goes("/verify")
+	ana.verify().goes(security)
+	ana.get(security).says(warning)
+	ana.post(security + "/factors/" + ids[1] + "/remove").goes(security)
+	ana.get(security).hides(warning, "<details open>")
+}
+
+// A key is asked without a press when somebody comes straight from the password, and
+// never otherwise.
+func TestAKeyIsAskedAtOnce(t *testing.T) {
+	t.Parallel()
+	ana := withKeys(t, nil).ana(t)
+	key := securitykey.New(rand.Reader)
+	atOnce := func(when string, p *page, want bool) {
+		t.Helper()
+		p.script("get")
+		if got := strings.Contains(p.body, " data-auto "); got != want {
+			t.Errorf("%s: at once is %v", when, got)
+		}
+	}
+	shown := ana.get(ana.post(security + "/add/webauthn").is(303).location).is(200)
+	if strings.Contains(shown.body, "data-auto") {
+		t.Error("a key is added without a press")
+	}
+	ana.register(key, shown, "Key ring").goes(security)
+
+	half := ana.elsewhere()
+	half.signIn().goes("/verify")
+	atOnce("by its address", half.get("/verify"), false)
+	half.header.Set("Referer", secure+"/sign-in?return_to=%2Fsettings%2Fuser%2Fsecurity")
+	shown = half.get("/verify")
+	atOnce("straight from the password", shown, true)
+	lie := securitykey.Lie{Claims: func(c *securitykey.Claims) { c.ClientData.Origin = "https://evil.test" }}
+	action, options := shown.script("get")
+	response, err := key.Sign(secure, []byte(options), lie)
+	if err != nil {
+		t.Fatal(err)
+	}
+	refused := half.post(action, "response", response).is(422)
+	atOnce("after a wrong answer", refused, false)
+	half.header.Set("Referer", secure+"/verify/ways")
+	atOnce("chosen on a page", half.get("/verify"), false)
+	half.touch(key, refused).goes(security)
+
+	half.header.Set("Referer", secure+"/sign-in")
+	half.ip = "192.0.2.200"
+	atOnce("from another network", half.get("/verify"), false)
+	half.ip = ana.ip
+	half.outOfDate()
+	atOnce("before a change", half.get("/verify"), false)
 }
 
 // What is refused ends the question, and the page that says so has the next one.

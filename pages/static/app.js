@@ -39,36 +39,42 @@
   });
 
   // Security key: <form data-webauthn="get|create" data-options="JSON"> with a hidden "response".
+  // data-auto asks at once, the first time that the page is shown, and says nothing when
+  // the browser wants a press first. A press asks anew.
   const bin = (s) => Uint8Array.from(atob(s.replace(/-/g, "+").replace(/_/g, "/")), (c) => c.charCodeAt(0));
   const str = (b) => btoa(String.fromCharCode(...new Uint8Array(b))).replace(/\+/g, "-").replace(/\//g, "_").replace(/=/g, "");
   all("form[data-webauthn]", (f) => {
     const say = f.querySelector("[role=status]"), d = f.dataset;
-    if (!window.PublicKeyCredential) {
-      say.textContent = d.none;
-      f.querySelector("[data-js]").hidden = true;
-    }
-    on(f, "submit", async (e) => {
-      if (e.defaultPrevented) return;
-      e.preventDefault();
+    let stop;
+    const ask = async (pressed) => {
+      stop?.abort();
+      const { signal } = stop = new AbortController();
       say.textContent = d.wait;
       try {
         const o = JSON.parse(d.options);
         for (const x of [o.user, ...(o.allowCredentials || []), ...(o.excludeCredentials || [])]) if (x) x.id = bin(x.id);
         o.challenge = bin(o.challenge);
-        const c = await navigator.credentials[d.webauthn]({ publicKey: o }), response = {};
+        const c = await navigator.credentials[d.webauthn]({ publicKey: o, signal }), response = {};
         for (const k of ["clientDataJSON", "attestationObject", "authenticatorData", "signature", "userHandle"])
           if (c.response[k]) response[k] = str(c.response[k]);
         if (c.response.getTransports) response.transports = c.response.getTransports();
         f.elements.response.value = JSON.stringify({ id: c.id, rawId: str(c.rawId), type: c.type, response });
+        f.sent = true;
         f.submit();
       } catch (e) {
+        if (signal.aborted) return;
         f.sent = false;
-        say.textContent = auto ? "" : e.name === "InvalidStateError" ? d.known : d.retry;
+        say.textContent = !pressed ? "" : e.name === "InvalidStateError" ? d.known : d.retry;
       }
-      auto = false;
+    };
+    on(f, "submit", (e) => {
+      if (e.defaultPrevented) return;
+      e.preventDefault();
+      ask(true);
     });
-    // Straight from the password the key is asked at once; a browser that wants a press first has the button.
-    let auto = "auto" in d && window.PublicKeyCredential && performance.getEntriesByType("navigation")[0]?.type === "navigate";
-    if (auto) f.requestSubmit();
+    if (!window.PublicKeyCredential) {
+      say.textContent = d.none;
+      f.querySelector("[data-js]").hidden = true;
+    } else if ("auto" in d && performance.getEntriesByType("navigation")[0]?.type === "navigate") ask();
   });
 })();
