@@ -1,7 +1,7 @@
 // Journey 8: security keys, with Chromium's virtual authenticator in the place of
 // the key that a person touches.
 import assert from "node:assert/strict";
-import { address, journey, scripted, wait, walks } from "./person.mjs";
+import { address, journey, linkIn, scripted, wait, walks } from "./person.mjs";
 
 const security = "/settings/user/security";
 const silent = walks.filter((way) => !way.script);
@@ -11,6 +11,16 @@ const add = "Enable Security key";
 const usb = { protocol: "ctap2", transport: "usb", isUserVerified: true };
 const internal = { protocol: "ctap2", transport: "internal", hasUserVerification: true, isUserVerified: true, hasResidentKey: true, defaultBackupEligibility: true, defaultBackupState: true };
 const u2f = { protocol: "u2f", transport: "usb" };
+
+// journeys is a journey with each kind of key. They look alike, so one of them is looked at.
+function journeys(title, walk) {
+	for (const [name, options] of [["a YubiKey", usb], ["a passkey of this device", internal], ["an old U2F key", u2f]]) {
+		journey(`${title}: ${name}`, (p) => {
+			if (options !== usb) p.look = () => {};
+			return walk(p, options);
+		}, scripted);
+	}
+}
 
 // plugIn gives the person a key.
 async function plugIn(p, options = usb) {
@@ -36,73 +46,114 @@ async function addKey(p, name, button = add) {
 	p.isAt(security);
 }
 
-// firstStep is the password. A key is asked at once then; a page that was loaded
-// again waits for a press.
-async function firstStep(p, key) {
-	await p.press("Sign out");
-	await key?.touch(false);
-	await p.go("/sign-in");
+// password is the first step of somebody whose key is not touched.
+async function password(p, ...keys) {
+	for (const key of keys) await key.touch(false);
+	await p.page.goto("/sign-in");
 	await p.giveIn();
 	p.isAt("/verify");
-	await p.page.reload();
-	await key?.touch(true);
+	await p.isTitled("Use your security key");
 }
 
-// signsInByTouch is the password, and then no more than a touch.
-async function signsInByTouch(p) {
+// firstStep stops at the page that waits for a press, as it does for those who loaded
+// it again.
+async function firstStep(p, ...keys) {
 	await p.press("Sign out");
-	await p.go("/sign-in");
+	await password(p, ...keys);
+	await p.page.reload();
+	await p.doesNotSee("Touch your security key now.");
+	for (const key of keys) await key.touch(true);
+}
+
+// atOnce signs in with nothing but the password and a touch.
+async function atOnce(p) {
+	await p.press("Sign out");
+	await p.page.goto("/sign-in");
 	await p.fill("E-mail address", p.email);
 	await p.fill("Password", p.password);
-	await Promise.all([p.page.waitForURL(`**${security}`), p.button("Sign in").click()]);
+	await p.button("Sign in").click();
+	await p.page.waitForURL(`${address}${security}`);
+	await p.sees("Signed in: Security key");
 }
 
-// script sees that a press of the button ends on this page, with these words.
+// pressInVain sees that a press of the button ends on this page, with these words.
 async function pressInVain(p, button, words) {
 	await p.button(button).click();
 	await p.page.getByRole("status").getByText(words).waitFor();
 }
 
-for (const [title, options] of [["a YubiKey", usb], ["a passkey of this device", internal], ["an old U2F key", u2f]]) {
-	journey(`${title} is added, signs in and verifies again`, async (p) => {
-		await p.signUp();
-		await p.signIn();
-		const key = await plugIn(p, options);
-		await p.sees("A small device that you touch. The strongest protection against fake sites.");
-		await p.press(add);
-		await p.isTitled("Add a security key");
-		assert.equal(await p.focus(), "name");
-		assert.equal(await p.field("Name of this key").inputValue(), "Security key");
-		await p.look("enroll-key");
-		await p.fill("Name of this key", "Key ring");
-		await p.press("Add security key");
-		p.isAt(security);
-		await p.sees("2-step verification is on", "1 security key", "Added: Security key, Key ring");
+journeys("a key is added, signs in and verifies again", async (p, options) => {
+	await p.signUp();
+	await p.signIn();
+	const key = await plugIn(p, options);
+	await p.sees("A small device that you touch. The strongest protection against fake sites.");
+	await p.press(add);
+	await p.isTitled("Add a security key");
+	await p.doesNotSee("A security key needs JavaScript");
+	assert.equal(await p.focus(), "name");
+	assert.equal(await p.field("Name of this key").inputValue(), "Security key");
+	await p.look("enroll-key");
+	await p.fill("Name of this key", "Key ring");
+	await p.press("Add security key");
+	p.isAt(security);
+	await p.sees("2-step verification is on", "1 security key", "Added: Security key, Key ring");
 
-		await signsInByTouch(p);
-		await p.sees("Signed in: Security key");
+	// Straight from the password the key is asked without a press, which does no harm.
+	await atOnce(p);
+	await p.press("Sign out");
+	await password(p, key);
+	await p.sees("Touch your security key now.");
+	await p.look("verify-key-wait");
+	await key.touch(true);
+	await p.press("Use security key");
+	p.isAt(security);
 
-		await firstStep(p, key);
-		await p.isTitled("Use your security key");
-		await p.sees("Step 2 of 2", "Choose the button, then touch the key when it lights up.");
-		assert.equal(await p.focus(), "Use security key");
-		await p.look("verify-key");
-		await p.press("Use security key");
-		p.isAt(security);
+	await firstStep(p, key);
+	await p.sees("Step 2 of 2", "Choose the button, then touch the key when it lights up.");
+	await p.doesNotSee("A security key needs JavaScript");
+	assert.equal(await p.focus(), "Use security key");
+	await p.look("verify-key");
+	await p.press("Use security key");
+	p.isAt(security);
+	await p.sees("Signed in: Security key");
 
-		await p.from("203.0.113.9");
-		await p.go(security);
-		await p.isTitled("You’re on a new network");
-		await p.look("verify-key-again");
-		await p.press("Use security key");
-		p.isAt(security);
-		await wait("30d");
-		await p.go(security);
-		await p.isTitled("It’s been 30 days");
-		await p.press("Use security key");
-		p.isAt(security);
-	}, scripted);
-}
+	await p.from("203.0.113.9");
+	await p.go(security);
+	await p.isTitled("You’re on a new network");
+	await p.look("verify-key-again");
+	await p.press("Use security key");
+	p.isAt(security);
+	await wait("30d");
+	await p.go(security);
+	await p.isTitled("It’s been 30 days");
+	await p.press("Use security key");
+	p.isAt(security);
+});
+
+journey("a browser that wants a press before it asks for a key", async (p) => {
+	await p.context.addInitScript(() => {
+		let asked = 0;
+		const get = CredentialsContainer.prototype.get;
+		CredentialsContainer.prototype.get = function (options) {
+			globalThis.asked = ++asked;
+			return asked === 1 && location.pathname === "/verify" ? Promise.reject(new DOMException("A press is needed.", "NotAllowedError")) : get.call(this, options);
+		};
+	});
+	const refusing = () => p.page.waitForFunction(() => globalThis.asked === 1);
+	await p.signUp();
+	await p.signIn();
+	await plugIn(p);
+	await addKey(p, "Key ring");
+	await p.press("Sign out");
+	await p.page.goto("/sign-in");
+	await p.giveIn();
+	await refusing();
+	p.isAt("/verify");
+	assert.equal(await p.page.getByRole("status").innerText(), "");
+	assert.equal(await p.focus(), "Use security key");
+	await p.press("Use security key");
+	p.isAt(security);
+}, scripted);
 
 journey("several keys: rename, ask first, remove", async (p) => {
 	await p.signUp();
@@ -118,7 +169,7 @@ journey("several keys: rename, ask first, remove", async (p) => {
 	await p.look("enroll-key-known");
 
 	await first.unplug();
-	const second = await plugIn(p);
+	const second = await plugIn(p, u2f);
 	await p.press("Add security key");
 	p.isAt(security);
 	await p.sees("2 security keys", "Added: Security key, Security key");
@@ -132,7 +183,9 @@ journey("several keys: rename, ask first, remove", async (p) => {
 	await p.sees("Asked first: Security key, Desk drawer");
 
 	// Either signs in.
-	await signsInByTouch(p);
+	await firstStep(p, second);
+	await p.press("Use security key");
+	p.isAt(security);
 	await show(p);
 	await p.turn(() => p.app("Desk drawer").getByRole("link", { name: "Remove Desk drawer" }).click());
 	await p.isTitled("Remove Desk drawer?");
@@ -159,17 +212,8 @@ journey("a key that is not touched, or not there", async (p) => {
 	await p.press("Add security key");
 	p.isAt(security);
 
-	// Asked at once, and not touched: no error, and the button is there.
-	await p.press("Sign out");
-	await key.touch(false);
-	await p.go("/sign-in");
-	await p.giveIn();
-	await p.page.getByRole("status").getByText("Touch your security key now.").waitFor();
-	await p.look("verify-key-asking");
-
 	// A PIN that is not given, which is what a person does who cancels.
-	await p.page.reload();
-	await key.touch(true);
+	await firstStep(p, key);
 	const [credential] = await key.credentials();
 	await key.unplug();
 	const form = p.page.locator("form[data-webauthn]");
@@ -183,7 +227,7 @@ journey("a key that is not touched, or not there", async (p) => {
 	await shy.unplug();
 
 	// It took longer than the browser waits.
-	const late = await plugIn(p);
+	const late = await plugIn(p, u2f);
 	await late.put({ ...credential, rpId: "localhost" });
 	await late.touch(false);
 	await p.go("/verify");
@@ -205,7 +249,7 @@ journey("a key that is not touched, or not there", async (p) => {
 	await show(p);
 	await p.press("Add security key");
 	await wait("5m");
-	await plugIn(p);
+	await plugIn(p, internal);
 	await p.fill("Name of this key", "Spare");
 	await p.press("Add security key", 422);
 	await p.sees("That did not work, or it took too long. Have your key ready and try again.");
@@ -215,10 +259,10 @@ journey("a key that is not touched, or not there", async (p) => {
 	await p.sees("2 security keys");
 }, scripted);
 
-journey("another page's origin, another account's key", async (p) => {
+journeys("another page's origin, another account's key", async (p, options) => {
 	await p.signUp();
 	await p.signIn();
-	const key = await plugIn(p);
+	const key = await plugIn(p, options);
 	await addKey(p, "Key ring");
 	await firstStep(p, key);
 
@@ -252,11 +296,11 @@ journey("another page's origin, another account's key", async (p) => {
 	other.key = undefined;
 	await other.signUp();
 	await other.signIn();
-	const theirs = await plugIn(other);
+	const theirs = await plugIn(other, options);
 	await addKey(other, "Mine");
 	const [stranger] = await theirs.credentials();
 	await key.unplug();
-	const forged = await plugIn(p);
+	const forged = await plugIn(p, options);
 	await forged.put({ ...stranger, rpId: "localhost" });
 	await form.evaluate((f, id) => {
 		f.dataset.options = JSON.stringify({ ...JSON.parse(f.dataset.options), allowCredentials: [{ type: "public-key", id }] });
@@ -265,59 +309,76 @@ journey("another page's origin, another account's key", async (p) => {
 	await p.sees("That security key is not on your account. Use another key, or try another way.");
 	await p.look("verify-key-wrong");
 	await other.leave();
-}, scripted);
+});
 
-// Somebody waits to be asked while the key goes away in another browser, which ends
-// all sessions but its own.
-journey("a key removed meanwhile", async (p) => {
+// waiting is the same person at another browser, which waits for a touch of the same key.
+async function waiting(p, options, credential) {
+	const other = await p.elsewhere();
+	const key = await plugIn(other, options);
+	await key.put({ ...credential, rpId: "localhost" });
+	await password(other, key);
+	await other.page.reload();
+	await key.touch(true);
+	return other;
+}
+
+async function removeKey(p, name) {
+	if (!(await p.app(name).isVisible())) await show(p);
+	await p.turn(() => p.app(name).getByRole("link", { name: `Remove ${name}` }).click());
+	await p.press("Remove");
+	await p.sees(`Removed: Security key, ${name}`);
+}
+
+journeys("a key removed meanwhile", async (p, options) => {
 	await p.signUp();
 	await p.signIn();
+	const key = await plugIn(p, options);
+	await addKey(p, "Key ring");
+	const [first] = await key.credentials();
+	let other = await waiting(p, options, first);
+	await removeKey(p, "Key ring");
+	await p.sees("2-step verification is off");
+	await other.press("Use security key"); // its sign-in ended with the key
+	other.isAt("/sign-in");
+	await other.giveIn();
+	other.isAt(security);
+	await other.leave();
+
+	// The same with another method left, which is asked then.
+	if (options !== usb) return;
 	await p.enable();
-	const key = await plugIn(p);
 	await addKey(p, "Key ring");
 	await show(p);
 	await p.turn(() => p.app("Key ring").getByRole("button", { name: "Ask this first" }).click());
-	const other = await p.elsewhere();
-	await plugIn(other); // a strange key
-	await other.go("/sign-in");
+	const second = (await key.credentials()).find((c) => c.credentialId !== first.credentialId);
+	other = await waiting(p, options, second);
+	await removeKey(p, "Key ring");
+	await p.sees("2-step verification is on");
+	await other.press("Use security key");
+	other.isAt("/sign-in");
 	await other.giveIn();
-	await other.follow("Try another way");
-	await other.press("Authenticator app");
+	await other.isTitled("Enter the code from your authenticator app");
 	await other.confirm();
-
-	await p.from("203.0.113.9");
-	await p.go(security);
-	await p.isTitled("You’re on a new network");
-	await show(other);
-	await other.turn(() => other.app("Key ring").getByRole("link", { name: "Remove Key ring" }).click());
-	await other.press("Remove");
+	other.isAt(security);
 	await other.sees("Removed: Security key, Key ring");
-	await p.press("Use security key");
-	await p.isTitled("Sign in");
-	await p.giveIn();
-	await p.isTitled("Enter the code from your authenticator app");
-	assert.equal((await key.credentials()).length, 1); // the key still has it, and nobody asks
-	await p.confirm();
 	await other.leave();
-}, scripted);
+});
 
-journey("a copied key is refused and its owner told", async (p) => {
+journeys("a copied key is refused and its owner told", async (p, options) => {
 	await p.signUp();
 	await p.signIn();
 	await p.enable();
-	const key = await plugIn(p);
+	const key = await plugIn(p, options);
 	await addKey(p, "Key ring");
 	await show(p);
 	await p.turn(() => p.app("Key ring").getByRole("button", { name: "Ask this first" }).click());
 	const [copy] = await key.credentials();
-	await signsInByTouch(p);
-	await p.sees("Signed in: Security key");
-	await signsInByTouch(p);
+	await atOnce(p);
+	await atOnce(p);
 
 	await firstStep(p, key);
-	await p.isTitled("Use your security key");
 	await key.unplug();
-	const copied = await plugIn(p);
+	const copied = await plugIn(p, options);
 	await copied.put({ ...copy, rpId: "localhost" }); // as it was when it was copied
 	await p.press("Use security key", 422);
 	await p.sees("We refused this key because it may have been copied. Use another method, then remove this key.");
@@ -326,20 +387,18 @@ journey("a copied key is refused and its owner told", async (p) => {
 	await p.press("Authenticator app");
 	await p.confirm();
 	p.isAt(security);
-	await p.sees("Refused, it may have been copied: Security key, Key ring");
-	await p.sees("It may have been copied: remove it and add a new key");
-	await p.look("security-key-copied");
-	assert.match(await p.letter("Twinlatch: a security key may have been copied"), /What: Security key, Key ring/);
-	await p.turn(() => p.app("Key ring").getByRole("link", { name: "Remove Key ring" }).click());
-	await p.press("Remove");
-	await p.doesNotSee("It may have been copied: remove it and add a new key");
-}, scripted);
+	await p.sees("Refused, it may have been copied: Security key, Key ring", "It may have been copied: remove it and add a new key");
+	await p.look("security-copied");
 
-// explains: Playwright's search for text passes by what only browsers without
-// JavaScript show.
-async function explains(p) {
-	assert.ok((await p.words()).includes("A security key needs JavaScript, which is turned off in this browser. Turn it on, or try another way."));
-}
+	// A mail says so as well, until the key is removed.
+	const mail = await p.letter("Twinlatch: a security key may have been copied");
+	assert.ok(mail.includes("What: Security key, Key ring"), mail);
+	assert.ok(linkIn(mail).startsWith("/not-me/"));
+	await removeKey(p, "Key ring");
+	await p.doesNotSee("It may have been copied: remove it and add a new key");
+});
+
+const explains = (p) => p.sees("A security key needs JavaScript, which is turned off or did not load. Turn it on, load this page again, or try another way.");
 
 journey("without JavaScript a key says why it cannot be used", async (p) => {
 	await p.signUp();
@@ -372,6 +431,33 @@ journey("without JavaScript a key says why it cannot be used", async (p) => {
 	p.isAt(security);
 }, silent);
 
+journey("where the script does not load, a key says why it cannot be used", async (p) => {
+	await p.signUp();
+	await p.signIn();
+	await p.enable();
+	await plugIn(p);
+	await addKey(p, "Key ring");
+	await show(p);
+	await p.turn(() => p.app("Key ring").getByRole("button", { name: "Ask this first" }).click());
+	await p.context.route("**/app.js", (route) => route.fulfill({ status: 404 }));
+	await show(p);
+	await p.press("Add security key");
+	await explains(p);
+	assert.equal(await p.button("Add security key").isVisible(), false);
+	await p.look("enroll-key-blocked");
+	await p.press("Sign out");
+	await p.go("/sign-in");
+	await p.giveIn();
+	await p.isTitled("Use your security key");
+	await explains(p);
+	assert.equal(await p.button("Use security key").isVisible(), false);
+	await p.look("verify-key-blocked");
+	await p.follow("Try another way");
+	await p.press("Authenticator app");
+	await p.confirm();
+	p.isAt(security);
+}, scripted);
+
 journey("a browser that knows no security keys says so", async (p) => {
 	await p.context.addInitScript(() => { delete window.PublicKeyCredential; });
 	await p.signUp();
@@ -380,16 +466,4 @@ journey("a browser that knows no security keys says so", async (p) => {
 	await p.sees("This browser cannot use security keys. Try another way.");
 	assert.equal(await p.button("Add security key").isVisible(), false);
 	await p.look("enroll-key-none");
-}, scripted);
-
-journey("a script that does not arrive is explained", async (p) => {
-	await p.signUp();
-	await p.signIn();
-	await plugIn(p);
-	await p.context.route("**/app.js", (route) => route.abort());
-	await p.press(add);
-	assert.equal(await p.button("Add security key").isVisible(), false);
-	await p.sees("A security key needs JavaScript, which is turned off in this browser. Turn it on, or try another way.");
-	await p.look("enroll-key-blocked");
-	p.complaints.length = 0; // that it did not arrive
 }, scripted);
