@@ -42,13 +42,13 @@ func (a Account) IsAdmin() bool { return slices.Contains(a.Groups, AdminGroup) }
 
 // NewAccount is what CreateAccount needs.
 type NewAccount struct {
-	Realm       string // empty: MainRealm
-	Login       string // e-mail address or the application's user id, 1 to 254 bytes
-	DisplayName string // 1 to 100 characters; empty: Login
-	Locale      string // BCP 47; empty: no choice
-	Password    Secret // zero: the caller owns passwords, or the owner gets a link to choose one
-	Groups      []string
-	Confirmed   bool // the caller knows that mail to Login reaches its owner
+	Realm       string   // empty: MainRealm
+	Login       string   // e-mail address or the application's user id, 1 to 254 bytes
+	DisplayName string   // 1 to 100 characters; empty: Login
+	Locale      string   // BCP 47; empty: no choice
+	Password    Secret   // zero: the caller owns passwords, or the owner gets a link to choose one
+	Groups      []string // AdminGroup makes an administrator: never from a form
+	Confirmed   bool     // the caller knows that mail to Login reaches its owner
 }
 
 const (

@@ -70,7 +70,8 @@ func (s *Service) answerTaken(ctx context.Context, id AccountID, c Client) error
 }
 
 // AskConfirmation sends the link for ConfirmAddress again. One that is confirmed
-// already gets none. *LimitError: too many were sent.
+// already gets none. *LimitError: too many were sent. ErrNoSession, ErrNotFresh: who is
+// not there any more, or owes the second step.
 func (s *Service) AskConfirmation(ctx context.Context, who Enrolling, c Client) error {
 	a := who.Account()
 	err := s.cfg.Store.View(ctx, a.ID, func(v View) error { return s.allowed(v, who, see) })
@@ -95,7 +96,8 @@ func (s *Service) AskConfirmation(ctx context.Context, who Enrolling, c Client) 
 // has changed until they open the link in it (ConfirmAddress). It does the same, in
 // the same time, for an address that has an account already; its owner is told. It
 // needs a fresh proof. What no account may be called is a *FieldError; *LimitError:
-// too many were asked for.
+// too many were asked for. ErrNoSession, ErrNotFresh and
+// ErrRecovered as in TurnOff.
 func (s *Service) ChangeAddress(ctx context.Context, who Passed, login string, c Client) error {
 	a := who.Account()
 	err := s.cfg.Store.View(ctx, a.ID, func(v View) error { return s.allowed(v, who, alter) })
@@ -141,7 +143,7 @@ func (s *Service) NewAddress(ctx context.Context, t Token) (address string, chan
 // account, because somebody else signed up with their address, or mistyped it. It
 // takes the account's own session as well, or, for the address of a sign-up, what
 // SignUp gave to the browser; the zero Enrolling and Secret are nobody's.
-// ErrNoSession: neither. ErrExpired: the link was used, is too old, or the address is
+// ErrNoSession: neither; ErrNotFresh: that session owes its second step. ErrExpired: the link was used, is too old, or the address is
 // another account's meanwhile.
 func (s *Service) ConfirmAddress(ctx context.Context, t Token, who Enrolling, claim Secret, c Client) error {
 	a, k, err := s.ticketed(ctx, t, TicketEmail)

@@ -9,7 +9,8 @@ import (
 
 // NewAccountBy is CreateAccount by an operator, who may put the account into
 // AdminGroup. Without a password the owner gets a link to choose one, where mails
-// are sent. It asks no limit.
+// are sent. It asks no limit and needs no reason. ErrForbidden: by is no operator; other
+// errors are those of CreateAccount.
 func (s *Service) NewAccountBy(ctx context.Context, by Administrator, n NewAccount) (Account, error) {
 	if !by.operator {
 		return Account{}, ErrForbidden
@@ -51,8 +52,8 @@ func (s *Service) NewAccountBy(ctx context.Context, by Administrator, n NewAccou
 // ResetTwoStep removes all factors and backup codes of an account, lifts its
 // pauses and ends its sessions. Its owner is told, and has to enroll a factor at
 // the next sign-in. ErrTwoStepOff: there is nothing to reset. A bad reason is a
-// *FieldError; ErrNotFound: it is deleted or absent. Other errors are those of
-// Accounts.
+// *FieldError; ErrNotFound: it is deleted or absent; ErrForbidden also for the own
+// account. Other errors are those of Accounts.
 func (s *Service) ResetTwoStep(ctx context.Context, by Administrator, id AccountID, c Client) error {
 	return s.administer(ctx, by, id, func(tx Tx, a *Account) error {
 		factors, err := tx.Factors()

@@ -209,6 +209,7 @@ type Backlog struct {
 
 // Accounts lists the accounts that q asks for, by login, and counts those of all
 // states. ErrForbidden, ErrTwoStepOff, ErrNotFresh, ErrRecovered: by may not see them.
+// ErrNoSession: their session has ended.
 func (s *Service) Accounts(ctx context.Context, by Administrator, q AccountQuery) ([]AccountSummary, AccountCounts, error) {
 	if err := s.seeAll(ctx, by); err != nil {
 		return nil, AccountCounts{}, err

@@ -7,8 +7,8 @@ import (
 )
 
 // Decision is the answer to Check. Its zero value denies. It gives out who is
-// there in two types: Known, after the first step, accepted only by the few
-// functions of the second; and Passed, which all other handlers take as an
+// there in three types: Known, after the first step, accepted only by the few
+// functions of the second; Enrolling, who may add a factor; and Passed, which all other handlers take as an
 // argument and which nothing outside the core can fill. So a handler that
 // forgets to ask does not compile.
 type Decision struct {

@@ -21,7 +21,7 @@ type Event struct {
 	Seq          int64 // 1, 2, 3 … per account
 	At           time.Time
 	Type         EventType
-	Actor        string // "self": the person; else the actor of OnBehalf
+	Actor        string // "self": the person; else the actor of OnBehalf or of an Administrator
 	Detail       Detail // zero once erased
 	DetailDigest []byte
 	Hash         []byte

@@ -24,9 +24,7 @@ type request struct {
 	Realm     string      `json:"realm"`
 	Login     string      `json:"login"`
 	Account   AccountID   `json:"account,omitempty"` // requestAddress: whose it is to be
-	Locale    string      `json:"locale,omitempty"`  // of the account to be
 	Browser   string      `json:"browser,omitempty"` // the language of the page
-	Hash      string      `json:"hash,omitempty"`    // of the password
 	IP        netip.Addr  `json:"ip"`
 	UserAgent string      `json:"user_agent"`
 }
