@@ -44,7 +44,11 @@ export async function look(p, name) {
 
 async function picture(p, name, { width }, scheme) {
 	const file = `${name}-${width}-${scheme}.png`;
-	await p.page.screenshot({ path: artefacts + file, fullPage: true });
+	const shoot = () => p.page.screenshot({ path: artefacts + file, fullPage: true });
+	await shoot().catch((e) => { // a browser without time to paint says so
+		if (!e.message.includes("Unable to capture screenshot")) throw e;
+		return shoot();
+	});
 	note({ picture: file, name, width, scheme });
 }
 

@@ -34,6 +34,10 @@ type asset struct {
 
 var symbol = regexp.MustCompile(`(?s)<symbol id="(\w+)" viewBox="0 0 24 24">(.*?)</symbol>`)
 
+// comments of the script stand on lines of their own. They are for who reads the
+// source, and a seventh of what a browser would load.
+var comments = regexp.MustCompile(`(?m)^[ \t]*//.*\n|(?s:/\*.*?\*/\n?)`)
+
 func loadAssets() (*assets, error) {
 	a := &assets{files: map[string]asset{}, icons: map[string]template.HTML{}}
 	for _, name := range []string{"app.css", "app.js", "logo.svg"} {
@@ -41,6 +45,7 @@ func loadAssets() (*assets, error) {
 		if err != nil {
 			return nil, err
 		}
+		plain = comments.ReplaceAll(plain, nil)
 		var packed bytes.Buffer
 		z, err := gzip.NewWriterLevel(&packed, gzip.BestCompression)
 		if err != nil {
