@@ -71,7 +71,7 @@ func (s *Service) CreateAccount(ctx context.Context, n NewAccount, c Client) (Ac
 			return Account{}, err
 		}
 	}
-	if err := s.insertAccount(ctx, a, hash, self, c, nil); err != nil {
+	if err := s.insertAccount(ctx, a, hash, self, c, nil, EventAccountCreated); err != nil {
 		return Account{}, err
 	}
 	return a, nil
@@ -88,7 +88,9 @@ func (s *Service) newPassword(ctx context.Context, a Account, password Secret, c
 	return s.hasher.hash(ctx, c.IP, s.cfg.Rand, normal(password))
 }
 
-func (s *Service) insertAccount(ctx context.Context, a Account, hash, actor string, c Client, more map[string]string) error {
+// insertAccount makes an account, with a password unless the hash is empty, and
+// writes the events of it.
+func (s *Service) insertAccount(ctx context.Context, a Account, hash, actor string, c Client, more map[string]string, events ...EventType) error {
 	return s.cfg.Store.Tx(ctx, a.ID, func(tx Tx) error {
 		if err := tx.InsertAccount(a); err != nil {
 			return err
@@ -102,7 +104,12 @@ func (s *Service) insertAccount(ctx context.Context, a Account, hash, actor stri
 				return err
 			}
 		}
-		return s.record(tx, a.ID, actor, c, EventAccountCreated, more)
+		for _, e := range events {
+			if err := s.record(tx, a.ID, actor, c, e, more); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 }
 

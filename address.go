@@ -8,10 +8,6 @@ import (
 	"time"
 )
 
-// How often somebody may have mails sent to one address that they have not shown
-// to be theirs: in an hour, from one network.
-const mailsPerLogin = 5
-
 // SignUp is CreateAccount for strangers, who must not learn whether a login has an
 // account: it does the same, in the same time, for one that is taken. Its owner is
 // told by mail. Where mails are sent (Mails), the new one gets a link for
@@ -24,39 +20,30 @@ func (s *Service) SignUp(ctx context.Context, n NewAccount, c Client) (claim Sec
 	if err != nil {
 		return Secret{}, err
 	}
-	if err := s.takeMail(ctx, "signup", a.Realm, a.Login, c); err != nil {
+	if _, err := s.take(ctx, s.perLogin("signup", a.Realm, a.Login, c)); err != nil {
 		return Secret{}, err
 	}
 	hash, err := s.newPassword(ctx, a, n.Password, c)
 	if err != nil {
 		return Secret{}, err
 	}
-	token, err := newToken(s.cfg.Rand, a.ID, TicketID(""))
-	if err != nil {
+	if claim, err = newSecret(s.cfg.Rand); err != nil {
 		return Secret{}, err
 	}
-	c.claim = digestOf(token.secret)
-	err = s.insertAccount(ctx, a, hash, self, c, nil)
+	c.claim = digestOf(claim)
+	err = s.insertAccount(ctx, a, hash, self, c, nil, EventAccountCreated)
 	if errors.Is(err, ErrExists) {
 		err = nil
 		if s.Mails() { // else nobody could be told
 			err = s.putRequest(ctx, request{Kind: requestSignUp, Realm: a.Realm, Login: a.Login}, resetFor, c)
 		}
 	}
-	return token.secret, err
+	return claim, err
 }
 
 func digestOf(claim Secret) string {
 	sum := sha256.Sum256([]byte(claim.Reveal()))
 	return secretEncoding.EncodeToString(sum[:])
-}
-
-// takeMail books one mail to a login that whoever asks for it may not own.
-func (s *Service) takeMail(ctx context.Context, name, realm, login string, c Client) error {
-	limit := s.loginLimit(realm, login, c.IP)
-	limit.Name, limit.Most, limit.Window = name, mailsPerLogin, time.Hour
-	_, err := s.take(ctx, limit)
-	return err
 }
 
 // answerTaken tells the owner of a login that somebody wants to have it.
@@ -78,10 +65,7 @@ func (s *Service) AskConfirmation(ctx context.Context, who Enrolling, c Client) 
 	if err != nil {
 		return err
 	}
-	if err := s.takeMail(ctx, "confirm", a.Realm, a.Login, c); err != nil {
-		return err
-	}
-	if _, err := s.take(ctx, s.mailLimit("mails/confirm", a.Realm, a.Login)); err != nil {
+	if _, err := s.take(ctx, s.perLogin("confirm", a.Realm, a.Login, c), s.mailLimit("mails/confirm", a.Realm, a.Login)); err != nil {
 		return err
 	}
 	return s.changeAccount(ctx, who, see, func(tx Tx, a *Account, actor string) error {
@@ -96,8 +80,7 @@ func (s *Service) AskConfirmation(ctx context.Context, who Enrolling, c Client) 
 // has changed until they open the link in it (ConfirmAddress). It does the same, in
 // the same time, for an address that has an account already; its owner is told. It
 // needs a fresh proof. What no account may be called is a *FieldError; *LimitError:
-// too many were asked for. ErrNoSession, ErrNotFresh and
-// ErrRecovered as in TurnOff.
+// too many were asked for. ErrNoSession, ErrNotFresh and ErrRecovered as in TurnOff.
 func (s *Service) ChangeAddress(ctx context.Context, who Passed, login string, c Client) error {
 	a := who.Account()
 	err := s.cfg.Store.View(ctx, a.ID, func(v View) error { return s.allowed(v, who, alter) })
@@ -109,10 +92,7 @@ func (s *Service) ChangeAddress(ctx context.Context, who Passed, login string, c
 		return &FieldError{Field: "email", Key: "signup.err.email"}
 	}
 	own := Limit{Scope: "account:" + string(a.ID), Name: "address", Most: mailsPerLogin, Window: time.Hour}
-	if _, err := s.take(ctx, own); err != nil {
-		return err
-	}
-	if err := s.takeMail(ctx, "address", a.Realm, login, c); err != nil {
+	if _, err := s.take(ctx, own, s.perLogin("address", a.Realm, login, c)); err != nil {
 		return err
 	}
 	return s.putRequest(ctx, request{Kind: requestAddress, Realm: a.Realm, Login: login, Account: a.ID}, resetFor, c)
@@ -143,8 +123,8 @@ func (s *Service) NewAddress(ctx context.Context, t Token) (address string, chan
 // account, because somebody else signed up with their address, or mistyped it. It
 // takes the account's own session as well, or, for the address of a sign-up, what
 // SignUp gave to the browser; the zero Enrolling and Secret are nobody's.
-// ErrNoSession: neither; ErrNotFresh: that session owes its second step. ErrExpired: the link was used, is too old, or the address is
-// another account's meanwhile.
+// ErrNoSession: neither; ErrNotFresh: that session owes its second step. ErrExpired:
+// the link was used, is too old, or the address is another account's meanwhile.
 func (s *Service) ConfirmAddress(ctx context.Context, t Token, who Enrolling, claim Secret, c Client) error {
 	a, k, err := s.ticketed(ctx, t, TicketEmail)
 	if err != nil {
@@ -156,12 +136,16 @@ func (s *Service) ConfirmAddress(ctx context.Context, t Token, who Enrolling, cl
 			return err
 		}
 		return updateAccount(tx, func(a *Account) error {
-			changes := k.Address != a.Login
-			if changes || !claimed {
-				if who.Account().ID != a.ID {
-					return ErrNoSession
-				}
-				if err := s.allowed(tx, who, map[bool]change{true: look, false: see}[changes]); err != nil {
+			changes, kind := k.Address != a.Login, see
+			if changes {
+				kind = look
+			}
+			switch {
+			case claimed && !changes:
+			case who.Account().ID != a.ID:
+				return ErrNoSession
+			default:
+				if err := s.allowed(tx, who, kind); err != nil {
 					return err
 				}
 			}

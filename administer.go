@@ -9,8 +9,8 @@ import (
 
 // NewAccountBy is CreateAccount by an operator, who may put the account into
 // AdminGroup. Without a password the owner gets a link to choose one, where mails
-// are sent. It asks no limit and needs no reason. ErrForbidden: by is no operator; other
-// errors are those of CreateAccount.
+// are sent. It asks no limit and needs no reason. ErrForbidden: by is no operator;
+// other errors are those of CreateAccount.
 func (s *Service) NewAccountBy(ctx context.Context, by Administrator, n NewAccount) (Account, error) {
 	if !by.operator {
 		return Account{}, ErrForbidden
@@ -38,15 +38,14 @@ func (s *Service) NewAccountBy(ctx context.Context, by Administrator, n NewAccou
 	if len(a.Groups) > 0 {
 		more["groups"] = strings.Join(a.Groups, " ")
 	}
-	if err := s.insertAccount(ctx, a, hash, by.actor, Client{}, more); err != nil {
+	events := []EventType{EventAccountCreated}
+	if linked {
+		events = append(events, EventResetAsked)
+	}
+	if err := s.insertAccount(ctx, a, hash, by.actor, Client{}, more, events...); err != nil {
 		return Account{}, err
 	}
-	if linked {
-		err = s.cfg.Store.Tx(ctx, a.ID, func(tx Tx) error {
-			return s.record(tx, a.ID, by.actor, Client{}, EventResetAsked, nil)
-		})
-	}
-	return a, err
+	return a, nil
 }
 
 // ResetTwoStep removes all factors and backup codes of an account, lifts its

@@ -8,9 +8,9 @@ import (
 
 // Decision is the answer to Check. Its zero value denies. It gives out who is
 // there in three types: Known, after the first step, accepted only by the few
-// functions of the second; Enrolling, who may add a factor; and Passed, which all other handlers take as an
-// argument and which nothing outside the core can fill. So a handler that
-// forgets to ask does not compile.
+// functions of the second; Enrolling, who may add a factor; and Passed, which all
+// other handlers take as an argument and which nothing outside the core can fill. So
+// a handler that forgets to ask does not compile.
 type Decision struct {
 	Step   Step
 	Reason Reason // why Step is not Pass
@@ -37,7 +37,8 @@ type Passed struct {
 }
 
 // Enrolling is someone who may add a factor: a Passed, or who has to enroll one
-// before anything else. The zero Enrolling is nobody.
+// before anything else. The zero Enrolling is nobody. Its empty field is another one
+// than that of a Passed, so that no conversion makes one of the other.
 type Enrolling struct {
 	_ [0]int
 	*facts

@@ -57,11 +57,20 @@ type Token struct {
 }
 
 func newToken[ID SessionID | TicketID](rand io.Reader, account AccountID, row ID) (Token, error) {
-	var b [secretBytes]byte
-	if _, err := io.ReadFull(rand, b[:]); err != nil {
+	secret, err := newSecret(rand)
+	if err != nil {
 		return Token{}, err
 	}
-	return Token{account, string(row), NewSecret(secretEncoding.EncodeToString(b[:]))}, nil
+	return Token{account, string(row), secret}, nil
+}
+
+// newSecret takes 256 bits from rand.
+func newSecret(rand io.Reader) (Secret, error) {
+	var b [secretBytes]byte
+	if _, err := io.ReadFull(rand, b[:]); err != nil {
+		return Secret{}, err
+	}
+	return NewSecret(secretEncoding.EncodeToString(b[:])), nil
 }
 
 // ParseToken reads what Reveal wrote. Anything else, in length, alphabet or

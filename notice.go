@@ -7,9 +7,9 @@ import (
 
 // Notice writes the e-mail that the owner of an account gets for an event, or nil
 // for none. The token is for a link in it: of EventResetAsked to choose a new
-// password (ResetPassword); of EventAddressAsked, and of an account that is not
-// confirmed EventAccountCreated and EventSignUpAgain, to confirm the address
-// (ConfirmAddress); of all others "This was not me" (RaiseAlarm). Only Subject, Body
+// password (ResetPassword); of EventAddressAsked, and of EventAccountCreated while the
+// account is not confirmed, to confirm the address (ConfirmAddress); of all others, also
+// EventSignUpAgain, "This was not me" (RaiseAlarm). Only Subject, Body
 // and HTML of the message are used. It is called inside a transaction, so it must be
 // quick and must not use the Service.
 type Notice func(a Account, e Event, t Token) *Message

@@ -25,8 +25,8 @@ const MaxGrace = 366 * day
 
 // Require sets the requirement for its group, or replaces it. Accounts without a
 // factor are led to enroll one when it is due, also in sessions that live. A zero
-// From, a negative Grace, or one over MaxGrace, and a bad Group are a *FieldError. Other errors are
-// those of ResetTwoStep.
+// From, a negative Grace, or one over MaxGrace, and a bad Group are a *FieldError.
+// Other errors are those of ResetTwoStep.
 func (s *Service) Require(ctx context.Context, by Administrator, r Requirement, c Client) error {
 	if r.Group != "" {
 		if err := GroupName(r.Group); err != nil {

@@ -39,11 +39,18 @@ const (
 
 func requestPlace(id RequestID) Place { return Place{Table: "requests", Row: string(id)} }
 
-// How often somebody may ask for a link, in an hour.
+// How often somebody may have mails sent, in an hour, from one network.
 const (
-	resetsPerLogin   = 5 // from one network
+	mailsPerLogin    = 5 // to an address that they have not shown to be theirs
 	resetsPerNetwork = 30
 )
+
+// perLogin is what one network may do with one login, whether or not that exists.
+func (s *Service) perLogin(name, realm, login string, c Client) Limit {
+	limit := s.loginLimit(realm, login, c.IP)
+	limit.Name, limit.Most, limit.Window = name, mailsPerLogin, time.Hour
+	return limit
+}
 
 // mailsToAddress is how many mails of a kind strangers may have sent to one address,
 // from anywhere, while a link to a new password lives.
@@ -67,9 +74,8 @@ func (s *Service) ForgotPassword(ctx context.Context, realm, login string, c Cli
 	if len(login) > maxLogin || !isLine(login) {
 		return nil // nobody has it
 	}
-	limit := s.loginLimit(realm, login, c.IP)
-	limit.Name, limit.Most, limit.Window = "reset", resetsPerLogin, time.Hour
-	if _, err := s.take(ctx, append(networkLimits("reset", c.IP, resetsPerNetwork, time.Hour), limit)...); err != nil {
+	limits := append(networkLimits("reset", c.IP, resetsPerNetwork, time.Hour), s.perLogin("reset", realm, login, c))
+	if _, err := s.take(ctx, limits...); err != nil {
 		return err
 	}
 	return s.putRequest(ctx, request{Realm: realm, Login: login}, resetFor, c)
@@ -252,8 +258,9 @@ func (s *Service) ChangePassword(ctx context.Context, who Passed, old, password 
 // RaiseAlarm is "This was not me": by the link of a notice it ends all sessions
 // and sends a link to choose a new password. Where the notice was that the address
 // had changed, the account has its old one again, or else the link would go to
-// whoever changed it, and the password is dead: they may know it. It changes nothing else, so that a mail that fell into wrong
-// hands can do no more than that. ErrExpired as in CheckTicket.
+// whoever changed it, and the password is dead: they may know it. It changes nothing
+// else, so that a mail that fell into wrong hands can do no more than that. ErrExpired
+// as in CheckTicket; ErrBusy as in SignIn.
 func (s *Service) RaiseAlarm(ctx context.Context, t Token, c Client) error {
 	a, ticket, err := s.ticketed(ctx, t, TicketAlarm)
 	if err != nil {
@@ -282,8 +289,14 @@ func (s *Service) RaiseAlarm(ctx context.Context, t Token, c Client) error {
 			if err := s.restoreAddress(tx, ticket, c); err != nil {
 				return err
 			}
-			if err := tx.PutPassword(unknown, s.now()); err != nil {
+			switch _, err := tx.Password(); {
+			case errors.Is(err, ErrNotFound): // an application has it
+			case err != nil:
 				return err
+			default:
+				if err := tx.PutPassword(unknown, s.now()); err != nil {
+					return err
+				}
 			}
 		}
 		return s.record(tx, a.ID, self, c, EventResetAsked, nil)

@@ -94,13 +94,16 @@ func (t *tx) InsertAccount(a twinlatch.Account) error {
 	return err
 }
 
-// reserved is ErrExists when a login was another account's, which can take it back.
+// reserved is ErrExists when a login was another account's of the realm, which can
+// take it back.
 // It is asked after the login was written: what had to wait for another transaction
 // sees what that one did.
 func (t *tx) reserved(login string) error {
 	var one int
 	err := t.row([]any{&one}, `
-		SELECT 1 FROM tickets WHERE purpose = 'alarm' AND address = $2 AND address <> '' AND account_id <> $1 LIMIT 1`, t.id, login)
+		SELECT 1 FROM tickets AS k JOIN accounts AS b ON b.id = k.account_id
+		WHERE k.purpose = 'alarm' AND k.address = $2 AND k.address <> '' AND k.account_id <> $1
+		AND b.realm = (SELECT realm FROM accounts WHERE id = $1) LIMIT 1`, t.id, login)
 	switch {
 	case errors.Is(err, twinlatch.ErrNotFound):
 		return nil
