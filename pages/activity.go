@@ -2,6 +2,7 @@ package pages
 
 import (
 	"cmp"
+	"context"
 	"html/template"
 	"slices"
 	"strconv"
@@ -36,6 +37,28 @@ func (p *Pages) eventRows(events []twinlatch.Event) []eventRow {
 		rows = append(rows, p.eventRow(e))
 	}
 	return rows
+}
+
+// recent are the rows of the Security page. It looks further back only where there
+// is much that needs no row.
+func (p *Pages) recent(ctx context.Context, who twinlatch.Passed) ([]eventRow, error) {
+	var events []twinlatch.Event
+	for range glances {
+		before := int64(0)
+		if len(events) > 0 {
+			before = events[len(events)-1].Seq
+		}
+		more := min(3*recentEvents+4*len(events), 1000)
+		page, err := p.service.Events(ctx, who, before, more)
+		if err != nil {
+			return nil, err
+		}
+		events = append(events, page...)
+		if rows := p.eventRows(events); len(rows) == recentEvents || len(page) < more {
+			return rows, nil
+		}
+	}
+	return p.eventRows(events), nil
 }
 
 func (p *Pages) eventRow(e twinlatch.Event) eventRow {

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"html/template"
-	"log/slog"
 	"net/http"
 	"net/url"
 	"time"
@@ -74,20 +73,9 @@ func (p *Pages) exportTrail(w http.ResponseWriter, r *http.Request, a administra
 	if r.Method == http.MethodHead {
 		return nil
 	}
-	lines := wholeLines{json.NewEncoder(w)}
-	for len(events) > 0 {
-		if err := send(w, lines, events); err != nil {
-			p.cut(r, slog.LevelDebug, err) // the client has gone, or takes nothing
-		}
-		events, err = p.eventsBehind(r, a, events[len(events)-1].Position())
-		switch {
-		case err == nil:
-		case r.Context().Err() != nil, errors.Is(err, twinlatch.ErrNoSession), errors.Is(err, twinlatch.ErrForbidden):
-			p.cut(r, slog.LevelDebug, err) // nor may they go on
-		default:
-			p.cut(r, slog.LevelError, err)
-		}
-	}
+	p.stream(w, r, wholeLines{json.NewEncoder(w)}, events, func(last twinlatch.Event) ([]twinlatch.Event, error) {
+		return p.eventsBehind(r, a, last.Position())
+	})
 	return nil
 }
 

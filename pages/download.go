@@ -53,20 +53,28 @@ func (p *Pages) download(w http.ResponseWriter, r *http.Request, who twinlatch.P
 	if format == "csv" {
 		file = p.newCSV(w)
 	}
+	p.stream(w, r, file, events, func(last twinlatch.Event) ([]twinlatch.Event, error) {
+		return p.service.Events(r.Context(), who, last.Seq, atOnce)
+	})
+	return nil
+}
+
+// stream sends events, and those behind the last of them until there are none.
+func (p *Pages) stream(w http.ResponseWriter, r *http.Request, file eventWriter, events []twinlatch.Event, behind func(last twinlatch.Event) ([]twinlatch.Event, error)) {
 	for len(events) > 0 {
 		if err := send(w, file, events); err != nil {
 			p.cut(r, slog.LevelDebug, err) // the client has gone, or takes nothing
 		}
-		events, err = p.service.Events(r.Context(), who, events[len(events)-1].Seq, atOnce)
+		var err error
+		events, err = behind(events[len(events)-1])
 		switch {
 		case err == nil:
-		case r.Context().Err() != nil, errors.Is(err, twinlatch.ErrNoSession), errors.Is(err, twinlatch.ErrNotFresh): // nor may they go on
-			p.cut(r, slog.LevelDebug, err)
+		case r.Context().Err() != nil, errors.Is(err, twinlatch.ErrNoSession), errors.Is(err, twinlatch.ErrNotFresh), errors.Is(err, twinlatch.ErrForbidden):
+			p.cut(r, slog.LevelDebug, err) // nor may they go on
 		default:
 			p.cut(r, slog.LevelError, err)
 		}
 	}
-	return nil
 }
 
 // send sends events and waits until they are on their way. The server's time

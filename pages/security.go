@@ -90,7 +90,7 @@ func (p *Pages) renderSecurity(w http.ResponseWriter, r *http.Request, who twinl
 	if err != nil {
 		return err
 	}
-	events, err := p.service.Events(ctx, who, 0, 20*recentEvents)
+	events, err := p.recent(ctx, who)
 	if err != nil {
 		return err
 	}
@@ -100,7 +100,7 @@ func (p *Pages) renderSecurity(w http.ResponseWriter, r *http.Request, who twinl
 		Unconfirmed: p.unconfirmed(account), RequiredFrom: account.EnrollFrom,
 		Period:  p.span(p.service.Policy().CodeEvery),
 		Methods: p.methodRows(account, factors), Backup: codes,
-		Events: p.eventRows(events),
+		Events: events,
 	}
 	data.Sessions = p.sessionRows(sessions, who.Session().ID, data.TwoStep)
 	data.Others = len(data.Sessions) > 1

@@ -313,7 +313,7 @@ func TestFirstStepsAloneHideNothing(t *testing.T) {
 	t.Parallel()
 	ana := newDoor(t).anaWithApp(t)
 	ana.get(security).says("Added: Authenticator app, Authenticator app")
-	for range 50 {
+	for range 300 {
 		thief := ana.elsewhere()
 		thief.ip = cafe4
 		thief.signIn()
