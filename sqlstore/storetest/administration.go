@@ -64,6 +64,44 @@ func (s *suite) updateAccount(t *testing.T) {
 	})
 }
 
+// A login that its last owner can take back is nobody else's in the realm.
+func (s *suite) reserved(t *testing.T) {
+	owner, login := s.newAccount(t), s.id()
+	alarm := twinlatch.StoredTicket{
+		ID: twinlatch.TicketID(s.id()), Purpose: twinlatch.TicketAlarm, Address: login, SecretHash: []byte("hash"), CreatedAt: now, ExpiresAt: now.Add(time.Hour),
+	}
+	s.tx(t, owner, func(tx twinlatch.Tx) error { return tx.InsertTicket(alarm) })
+	insert := func(realm string) error {
+		a := twinlatch.Account{ID: twinlatch.AccountID(s.id()), Realm: realm, Login: login, CreatedAt: now}
+		err := s.store.Tx(t.Context(), a.ID, func(tx twinlatch.Tx) error {
+			if err := tx.InsertAccount(a); !errors.Is(err, twinlatch.ErrExists) {
+				return err
+			}
+			return nil // the transaction goes on, without the account
+		})
+		is(t, err, nil)
+		return s.store.View(t.Context(), a.ID, func(v twinlatch.View) error { _, err := v.Account(); return err })
+	}
+	is(t, insert(twinlatch.MainRealm), twinlatch.ErrNotFound)
+	is(t, insert("shop"), nil)
+	other := s.newAccount(t)
+	take := func(tx twinlatch.Tx) error {
+		a, err := tx.Account()
+		if err != nil {
+			return err
+		}
+		a.Login = login
+		return tx.UpdateAccount(a)
+	}
+	s.refused(t, twinlatch.ErrExists, other, take)
+	s.tx(t, owner, take)
+	s.tx(t, owner, func(tx twinlatch.Tx) error { return tx.DeleteTickets(twinlatch.TicketAlarm, now.Add(time.Millisecond)) })
+	s.change(t, owner, func(a *twinlatch.Account) { a.Login = s.id() })
+	s.refused(t, twinlatch.ErrExists, other, take) // the ticket is from before that time
+	s.tx(t, owner, func(tx twinlatch.Tx) error { return tx.DeleteTickets(twinlatch.TicketAlarm, now) })
+	s.tx(t, other, take)
+}
+
 func (s *suite) hold(t *testing.T) {
 	id := s.newAccount(t)
 	hold := func(tx twinlatch.Tx) error { return tx.Hold() }

@@ -36,6 +36,7 @@ func Run(t *testing.T, open func(t *testing.T) twinlatch.Store) {
 		{"account, language", (*suite).locale},
 		{"account, update", (*suite).updateAccount},
 		{"account, hold", (*suite).hold},
+		{"account, reserved login", (*suite).reserved},
 		{"account, erase", (*suite).erase},
 		{"administer", (*suite).administer},
 		{"account, preferred factor", (*suite).preferred},
