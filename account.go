@@ -104,6 +104,9 @@ func (s *Service) insertAccount(ctx context.Context, a Account, hash, actor stri
 				return err
 			}
 		}
+		if err := tx.PutNetwork(network(c.IP), a.CreatedAt); err != nil {
+			return err
+		}
 		for _, e := range events {
 			if err := s.record(tx, a.ID, actor, c, e, more); err != nil {
 				return err

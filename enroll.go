@@ -293,5 +293,8 @@ func (s *Service) insertFactor(tx Tx, id AccountID, actor string, f StoredFactor
 	if err := updateAccount(tx, func(a *Account) error { a.ResetAt = time.Time{}; return nil }); err != nil {
 		return err
 	}
+	if err := tx.ForgetNetworks(); err != nil { // where the password was enough says nothing any more
+		return err
+	}
 	return s.record(tx, id, actor, c, EventTwoStepOn, withReason(by, nil))
 }

@@ -41,7 +41,8 @@ type Detail struct {
 //     "password" of a sign-in that needed no second step,
 //   - "reason": the Reason for which the second step was asked; empty when the
 //     session passed and the person gave a fresh proof,
-//   - "network": "new" when the second step was not done from there in 90 days,
+//   - "network": "new" when the second step was not done from there in 90 days, nor, while
+//     two-step verification is off, a sign-in,
 //   - "times": how many wrong answers there were since the last right one,
 //   - "copied": "new" when a key may have been copied, once a day for each,
 //   - "all": "yes" when a factor was removed by turning everything off,

@@ -186,6 +186,7 @@ func (t faultyTx) DeleteAll() error { return t.f.run("DeleteAll", t.tx.DeleteAll
 func (t faultyTx) Advance(id twinlatch.FactorID, counter int64, now time.Time) error {
 	return t.f.run("Advance", func() error { return t.tx.Advance(id, counter, now) })
 }
+func (t faultyTx) ForgetNetworks() error { return t.f.run("ForgetNetworks", t.tx.ForgetNetworks) }
 func (t faultyTx) Copied(id twinlatch.FactorID, now, before time.Time) (bool, error) {
 	return run(t.f, "Copied", func() (bool, error) { return t.tx.Copied(id, now, before) })
 }

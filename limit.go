@@ -11,7 +11,9 @@ func itoa(n int) string { return strconv.Itoa(n) }
 
 // A network is known to an account for this long after its second step was done
 // from there. Wrong codes from known networks are counted apart, so that a
-// stranger who has the password cannot slow the owner down at home.
+// stranger who has the password cannot slow the owner down at home. While two-step
+// verification is off, every sign-in makes its network known, which only the mail about
+// new ones depends on.
 const knownFor = 90 * day
 
 // How wrong codes slow down (docs/security.md, "Guessing").

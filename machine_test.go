@@ -182,6 +182,9 @@ func (m *machine) start(f *figure, a twinlatch.Account, from twinlatch.Client) {
 	m.same("sign-in", err, nil)
 	s := &seat{created: m.model.now, password: m.model.now, ends: m.model.now.Add(90 * day)}
 	event := twinlatch.EventSignedIn
+	if ip := from.IP; !f.on() && ip.IsValid() {
+		f.homes[network(ip)] = m.model.now
+	}
 	if f.on() {
 		s.ends, event = m.model.now.Add(10*time.Minute), twinlatch.EventFirstStep
 	}

@@ -337,6 +337,9 @@ func (m *model) confirm(f *figure, s *seat, ip netip.Addr, q *question, text str
 	}
 	f.apps = append(f.apps, &seed{app: q.app, newest: steps[len(steps)-1]})
 	s.enrolling, f.reset = nil, false
+	if len(f.apps) == 1 {
+		f.homes = map[netip.Prefix]time.Time{} // where the password was enough
+	}
 	m.verified(f, s, ip, "totp", false)
 	f.happened(twinlatch.EventFactorAdded)
 	if len(f.apps) == 1 {

@@ -95,6 +95,8 @@ func (s *Service) StartSession(ctx context.Context, id AccountID, c Client) (Dec
 		if a.TwoStep {
 			session.ExpiresAt = now.Add(min(s.cfg.Policy.SignInFor, s.cfg.Policy.SessionFor))
 			event, more = EventFirstStep, nil
+		} else if err := s.noteNetwork(tx, c, now, more); err != nil {
+			return err
 		}
 		if err := tx.InsertSession(session, token.hash()); err != nil {
 			return err
@@ -106,6 +108,20 @@ func (s *Service) StartSession(ctx context.Context, id AccountID, c Client) (Dec
 		return Decision{}, Token{}, err
 	}
 	return s.decide(row, c), token, nil
+}
+
+// noteNetwork notes from where somebody signs in who owes no second step, and whether
+// that is new. The first factor forgets these networks: see knownFor.
+func (s *Service) noteNetwork(tx Tx, c Client, now time.Time, more map[string]string) error {
+	here := network(c.IP)
+	known, err := tx.Verified(here, now.Add(-knownFor))
+	if err != nil {
+		return err
+	}
+	if here.IsValid() && !known {
+		more["network"] = "new"
+	}
+	return tx.PutNetwork(here, now)
 }
 
 func (s *Service) decide(row SessionRow, c Client) Decision {

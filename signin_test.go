@@ -293,3 +293,29 @@ func TestWithTwoStepOnThePasswordIsNoFreshProof(t *testing.T) {
 	}, "sessions", "events", "accounts")
 	refused(t, ann.MayChange(ann.passed()), twinlatch.ErrNotFresh)
 }
+
+// While two-step verification is off a sign-in from elsewhere is told as well. What
+// became known so says nothing once it is on.
+func TestASignInFromANewNetwork(t *testing.T) {
+	t.Parallel()
+	onBoth(t, func(t *testing.T, w *world) {
+		ann := w.person("ann@example.com") // at home
+		news := func(from twinlatch.Client) string {
+			t.Helper()
+			ann.signIn(from)
+			return ann.last(twinlatch.EventSignedIn).Detail.More["network"]
+		}
+		equal(t, "where they signed up", news(home), "")
+		equal(t, "elsewhere", news(cafe), "new")
+		equal(t, "there again", news(cafe), "")
+		equal(t, "from nowhere", news(nowhere), "")
+		w.later(90*day + time.Millisecond)
+		equal(t, "after 90 days", news(cafe), "new")
+
+		b := ann.signIn(home)
+		ann.app = b.enroll("")
+		late := ann.signIn(cafe)
+		w.ok(late.answer(ann.newCode()))
+		equal(t, "the first second step from there", ann.last(twinlatch.EventVerified).Detail.More["network"], "new")
+	})
+}

@@ -133,7 +133,7 @@ type View interface {
 	// none was sent, or it has expired.
 	Delivery(c ChallengeID) (Delivery, error)
 
-	// Verified reports whether the second step was done from network since then.
+	// Verified reports whether network was put since then.
 	Verified(network netip.Prefix, since time.Time) (bool, error)
 
 	Head() (seq int64, hash []byte, err error) // of the chain of events; 0 and empty at first
@@ -227,6 +227,7 @@ type Tx interface {
 	UseBackupCode(digest []byte, now time.Time) error                      // guard; ErrWrongCode
 
 	PutNetwork(network netip.Prefix, now time.Time) error            // an invalid one is not kept
+	ForgetNetworks() error                                           // all
 	Try(name string, t Throttle, now time.Time) (run int, err error) // guard; *LimitError
 	Forgive(names ...string) error                                   // after a success
 

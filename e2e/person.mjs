@@ -242,6 +242,7 @@ export class Person {
 		assert.ok(title.startsWith(wrong), `the title ${title} begins with ${wrong}`);
 		const box = this.field(field);
 		assert.equal(await box.getAttribute("aria-invalid"), "true", "aria-invalid");
+		await this.focused();
 		assert.ok(await box.evaluate((e) => e === document.activeElement), "focus is in the field");
 		const told = (await box.getAttribute("aria-describedby")).split(" ").map((id) => this.page.locator(`[id="${id}"]`));
 		const texts = await Promise.all(told.map(async (e) => spaced(await e.innerText())));
@@ -250,7 +251,19 @@ export class Person {
 	}
 
 	// focus is the id or the words of what has the focus.
-	focus() { return this.page.evaluate(() => document.activeElement.id || document.activeElement.innerText.trim()); }
+	async focus() {
+		await this.focused();
+		return this.page.evaluate(() => document.activeElement.id || document.activeElement.innerText.trim());
+	}
+
+	// focused waits for the first paint of a page, which is when a browser heeds autofocus:
+	// a busy one comes to it after the page has loaded.
+	async focused() {
+		const waits = () => document.activeElement === document.body && [...document.querySelectorAll("[autofocus]")].some((e) => e.checkVisibility());
+		for (let tries = 0; tries < 50 && await this.page.evaluate(waits); tries++) {
+			await new Promise((done) => setTimeout(done, 100));
+		}
+	}
 
 	clipboard() { return this.page.evaluate(() => navigator.clipboard.readText()); }
 

@@ -201,6 +201,7 @@ func TestWhichEventsHaveMails(t *testing.T) {
 		{event(twinlatch.EventWrongCode, times("20")), true},
 		{event(twinlatch.EventWrongBackup, times("5")), true},
 		{event(twinlatch.EventSignedIn, nil), false},
+		{event(twinlatch.EventSignedIn, map[string]string{"network": "new"}), true},
 		{event(twinlatch.EventSignedOut, nil), false},
 		{event(twinlatch.EventFactorRenamed, factor), false},
 		{event(twinlatch.EventAlarm, nil), false},

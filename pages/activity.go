@@ -202,6 +202,9 @@ func (p *Pages) eventMore(why *sentences, e twinlatch.Event) {
 		why.markup("log.why.change")
 	case twinlatch.EventSignedIn:
 		why.markup("log.why.off")
+		if more["network"] == "new" {
+			why.markup("log.why.network")
+		}
 	case twinlatch.EventReplayed:
 		if !p.methods[twinlatch.Kind(more["kind"])].Script { // else the text says it
 			why.markup("log.why.used")

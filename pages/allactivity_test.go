@@ -56,6 +56,10 @@ func TestActivitySaysWhy(t *testing.T) {
 	}
 	shows("Account created", "23 Nov 2026, 12:00 UTC · IP 192.0.2.1 · Firefox, Linux")
 	shows("Signed in: Password", "No second step: 2-step verification was off")
+	abroad := ana.elsewhere()
+	abroad.ip = cafe4
+	abroad.signIn()
+	shows("Signed in: Password", "No second step: 2-step verification was off", "From a new network")
 	ana.app = ana.enroll()
 
 	phone := ana.elsewhere()

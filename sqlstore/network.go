@@ -19,6 +19,11 @@ func (v *view) Verified(network netip.Prefix, since time.Time) (bool, error) {
 	return yes, err
 }
 
+// ForgetNetworks implements twinlatch.Tx.
+func (t *tx) ForgetNetworks() error {
+	return t.do(`DELETE FROM networks WHERE account_id = $1`, t.id)
+}
+
 // PutNetwork implements twinlatch.Tx.
 func (t *tx) PutNetwork(network netip.Prefix, now time.Time) error {
 	if !network.IsValid() {

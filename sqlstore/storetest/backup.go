@@ -78,6 +78,19 @@ func (s *suite) network(t *testing.T) {
 	verified(v4, now.Add(time.Hour), true)
 	verified(v6, now.Add(time.Hour), false)
 
+	other := s.newAccount(t)
+	s.tx(t, other, func(tx twinlatch.Tx) error { return tx.PutNetwork(v6, now) })
+	s.tx(t, id, func(tx twinlatch.Tx) error { return tx.ForgetNetworks() })
+	verified(v4, time.Time{}, false)
+	verified(v6, time.Time{}, false)
+	s.read(t, other, func(v twinlatch.View) error {
+		kept, err := v.Verified(v6, now)
+		if !kept {
+			t.Error("another account has forgotten its network")
+		}
+		return err
+	})
+
 	// The unknown network is never a known one.
 	put(netip.Prefix{}, now)
 	verified(netip.Prefix{}, time.Time{}, false)

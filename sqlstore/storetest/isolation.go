@@ -186,6 +186,7 @@ func writes(of snapshot) []write {
 		{"DeleteSessions", func(tx twinlatch.Tx) error { _, err := tx.DeleteSessions(""); return err }},
 		{"UseBackupCode", func(tx twinlatch.Tx) error { return tx.UseBackupCode([]byte{1}, now) }},
 		{"ReplaceBackupCodes", func(tx twinlatch.Tx) error { return tx.ReplaceBackupCodes([]byte("new"), [][]byte{{3}}, later) }},
+		{"ForgetNetworks", func(tx twinlatch.Tx) error { return tx.ForgetNetworks() }},
 		{"PutNetwork", func(tx twinlatch.Tx) error { return tx.PutNetwork(sharedNetwork, later) }},
 		{"Try", func(tx twinlatch.Tx) error {
 			_, err := tx.Try("totp/known", twinlatch.Throttle{Most: 2}, now)
