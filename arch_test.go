@@ -40,10 +40,11 @@ var layers = []struct {
 
 	{"locale", nil},
 	{"web", []string{".", "locale"}},
-	{"pages", []string{".", "web", "locale"}},
+	{"rules", []string{"."}},
+	{"pages", []string{".", "web", "locale", "rules"}},
 	{"admin", []string{".", "web", "locale"}},
 	{"api", []string{".", "web", "locale"}},
-	{"forwardauth", []string{".", "web", "locale"}},
+	{"forwardauth", []string{".", "web", "locale", "rules"}},
 	{"oidc", []string{".", "web", "locale"}},
 	{"notice", []string{".", "web", "locale"}},
 

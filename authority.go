@@ -4,6 +4,7 @@ import (
 	"crypto/subtle"
 	"errors"
 	"net/netip"
+	"time"
 )
 
 // Decision is the answer to Check. Its zero value denies. It gives out who is
@@ -23,6 +24,7 @@ type facts struct {
 	ip     netip.Addr
 	step   Step
 	reason Reason
+	age    time.Duration // of the second step that counts for ip; negative: there is none
 }
 
 // Known is someone after the first step. The zero Known is nobody.
@@ -86,6 +88,12 @@ func (f *facts) Session() Session {
 		return Session{}
 	}
 	return f.row.Session
+}
+
+// SecondStepWithin reports whether the second step was done at most d before the
+// check, for the address of the check. It is false while two-step verification is off.
+func (f *facts) SecondStepWithin(d time.Duration) bool {
+	return f != nil && f.row.Account.TwoStep && f.age >= 0 && f.age <= d
 }
 
 // Reason is why the second step is asked of a Known. It is empty when the

@@ -51,6 +51,7 @@ type Detail struct {
 //   - "device": the user agent of the session that was ended,
 //   - "why": the reason given to OnBehalf or by an Administrator,
 //   - "from" and "to": addresses; "to" of EventAddressAsked: a new one,
+//   - "app": the host of a protected app,
 //   - "group", "from", "grace": of a Requirement,
 //   - "groups": those that an account is in now.
 type EventType string
@@ -86,6 +87,7 @@ const (
 	EventSignedOut        EventType = "session.signed_out"
 	EventSessionEnded     EventType = "session.ended" // More: device
 	EventOthersEnded      EventType = "session.others_ended"
+	EventAppOpened        EventType = "session.app_opened" // the session got a token for an app's host; More: app
 
 	// By administrators; More: why.
 	EventTwoStepReset    EventType = "twostep.reset" // all factors and codes were removed

@@ -232,6 +232,9 @@ func (t faultyTx) InsertSession(s twinlatch.Session, hash []byte) error {
 func (t faultyTx) UpdateSession(s twinlatch.Session, old, hash []byte) error {
 	return t.f.run("UpdateSession", func() error { return t.tx.UpdateSession(s, old, hash) })
 }
+func (t faultyTx) PutHost(s twinlatch.SessionID, host string, hash []byte, now time.Time) error {
+	return t.f.run("PutHost", func() error { return t.tx.PutHost(s, host, hash, now) })
+}
 func (t faultyTx) Touch(s twinlatch.SessionID, ip netip.Addr, now, stale time.Time) error {
 	return t.f.run("Touch", func() error { return t.tx.Touch(s, ip, now, stale) })
 }

@@ -146,6 +146,16 @@ func (p Policy) Decide(a Account, s Session, now time.Time, ip netip.Addr) (Step
 	return Pass, ""
 }
 
+// age is how long ago the second step was done that counts for ip; negative: it was
+// not.
+func (p Policy) age(s Session, now time.Time, ip netip.Addr) time.Duration {
+	slot, same := p.slotFor(s, ip)
+	if !same || slot.At.IsZero() {
+		return -1
+	}
+	return max(0, now.Sub(slot.At))
+}
+
 // slotFor finds the verification that counts for ip, if there is one.
 func (p Policy) slotFor(s Session, ip netip.Addr) (Slot, bool) {
 	ip = canonical(ip)

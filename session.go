@@ -14,6 +14,7 @@ type Client struct {
 	IP        netip.Addr
 	UserAgent string // kept to 256 bytes
 	Locale    string // language of the page, BCP 47: that of messages to an account without a choice
+	Host      string // of the app whose own token it sent, see Service.HandOver; empty: it sent ours
 
 	claim string // see Service.SignUp
 }
@@ -67,13 +68,18 @@ func (s Session) VerifiedFrom(ip netip.Addr) netip.Addr {
 // life of a session.
 func (s *Session) verified(ip netip.Addr, now time.Time, p Policy) {
 	ip = canonical(ip)
-	if ip.Is4() {
-		s.V4 = Slot{ip, now}
-	} else {
-		s.V6 = Slot{ip, now}
-	}
+	s.slot(ip, now)
 	s.SeenAt, s.SeenIP = now, ip
 	s.ExpiresAt = s.CreatedAt.Add(p.SessionFor)
+}
+
+// slot notes when the second step was done for a canonical ip.
+func (s *Session) slot(ip netip.Addr, at time.Time) {
+	if ip.Is4() {
+		s.V4 = Slot{ip, at}
+	} else {
+		s.V6 = Slot{ip, at}
+	}
 }
 
 // Check answers the one question every door asks: may this browser pass now?
@@ -83,7 +89,7 @@ func (s *Service) Check(ctx context.Context, t Token, c Client) (Decision, error
 	if t.account == "" {
 		return Decision{}, nil
 	}
-	row, err := s.cfg.Store.Session(ctx, t.account, SessionID(t.row))
+	row, err := s.opened(ctx, t, c)
 	if errors.Is(err, ErrNotFound) {
 		return Decision{}, nil
 	}
@@ -98,6 +104,13 @@ func (s *Service) Check(ctx context.Context, t Token, c Client) (Decision, error
 		s.touch(ctx, row.Session, c)
 	}
 	return d, nil
+}
+
+func (s *Service) opened(ctx context.Context, t Token, c Client) (SessionRow, error) {
+	if c.Host != "" {
+		return s.cfg.Store.Hosted(ctx, t.account, SessionID(t.row), c.Host)
+	}
+	return s.cfg.Store.Session(ctx, t.account, SessionID(t.row))
 }
 
 // touch notes a served request, to five minutes. A session list that is a

@@ -125,11 +125,12 @@ func (s *Service) noteNetwork(tx Tx, c Client, now time.Time, more map[string]st
 }
 
 func (s *Service) decide(row SessionRow, c Client) Decision {
-	step, reason := s.cfg.Policy.Decide(row.Account, row.Session, s.now(), c.IP)
+	now := s.now()
+	step, reason := s.cfg.Policy.Decide(row.Account, row.Session, now, c.IP)
 	if step == NeedFirstStep {
 		return Decision{Reason: reason}
 	}
-	return Decision{step, reason, &facts{row, c.IP, step, reason}}
+	return Decision{step, reason, &facts{row, c.IP, step, reason, s.cfg.Policy.age(row.Session, now, c.IP)}}
 }
 
 // ConfirmPassword is the fresh proof while two-step verification is off. The

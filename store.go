@@ -25,6 +25,9 @@ type Store interface {
 	// Absent, or of a deleted account: ErrNotFound.
 	Session(ctx context.Context, id AccountID, s SessionID) (SessionRow, error)
 
+	// Hosted is Session for the token of an app's host: the hash is that of PutHost.
+	Hosted(ctx context.Context, id AccountID, s SessionID, host string) (SessionRow, error)
+
 	// AccountByLogin finds an account. Absent: ErrNotFound.
 	AccountByLogin(ctx context.Context, realm, login string) (AccountID, error)
 
@@ -215,8 +218,11 @@ type Tx interface {
 
 	InsertSession(s Session, secretHash []byte) error
 	// UpdateSession writes all but ID, Account, UserAgent and CreatedAt. Guard:
-	// ErrNoSession when old is no longer the hash of its secret.
+	// ErrNoSession when old is no longer the hash of its secret. A new secret ends the
+	// tokens of all hosts, as the end of the session does.
 	UpdateSession(s Session, old, secretHash []byte) error
+	// PutHost sets the hash of the one token that a session has for a host. ErrNoSession.
+	PutHost(s SessionID, host string, secretHash []byte, now time.Time) error
 	// Touch notes a request served, if the last noted one is before stale.
 	Touch(s SessionID, ip netip.Addr, now, stale time.Time) error
 	DeleteSession(s SessionID) error // ErrNotFound

@@ -7,12 +7,14 @@ import (
 	"time"
 )
 
-// StoredTicket is what a link in a mail opens, once, as a Store sees it.
+// StoredTicket is what a link opens, once, as a Store sees it.
 type StoredTicket struct {
 	ID                   TicketID
 	Purpose              TicketPurpose
-	Address              string // the e-mail address that it is about; often empty
-	Claim                string // digest of what the browser that signed up has; often empty
+	Address              string    // the e-mail address that it is about; often empty
+	Claim                string    // digest of what the browser has that it is for; often empty
+	Session              SessionID // that a hand-over carries; else empty
+	Host                 string    // where to; else empty
 	SecretHash           []byte
 	CreatedAt, ExpiresAt time.Time
 }
@@ -21,16 +23,18 @@ type StoredTicket struct {
 type TicketPurpose string
 
 const (
-	TicketReset TicketPurpose = "reset" // to choose a new password
-	TicketAlarm TicketPurpose = "alarm" // "This was not me": to end all sessions, and to take Address back
-	TicketEmail TicketPurpose = "email" // mail to Address reaches its owner
+	TicketReset    TicketPurpose = "reset"    // to choose a new password
+	TicketAlarm    TicketPurpose = "alarm"    // "This was not me": to end all sessions, and to take Address back
+	TicketEmail    TicketPurpose = "email"    // mail to Address reaches its owner
+	TicketHandOver TicketPurpose = "handover" // a session gets a token for a host
 )
 
 // How long tickets are good.
 const (
-	resetFor = 30 * time.Minute
-	alarmFor = 7 * day
-	emailFor = day
+	resetFor    = 30 * time.Minute
+	alarmFor    = 7 * day
+	emailFor    = day
+	handOverFor = time.Minute
 )
 
 // newTicket makes a ticket of an account and the Token that opens it.

@@ -38,18 +38,19 @@ import (
 // Config holds checked settings. Those of the policy have their defaults
 // filled in.
 type Config struct {
-	Dev      bool             // development mode: on loopback only, asks for no configuration
-	Listen   string           // host:port; an empty host is every address of this machine
-	Address  *url.URL         // the public URL: scheme and host, nothing else
-	Database twinlatch.Secret // "sqlite:PATH" or "postgres://…", which may hold a password
-	Keys     string           // path of the key file
-	Proxies  []netip.Prefix   // peers whose forwarding header is believed; never all addresses
-	Policy   twinlatch.Policy
-	WebAuthn WebAuthn
-	Text     Text
-	Mail     Mail
-	Yubico   Yubico
-	LogLevel slog.Level
+	Dev         bool             // development mode: on loopback only, asks for no configuration
+	Listen      string           // host:port; an empty host is every address of this machine
+	Address     *url.URL         // the public URL: scheme and host, nothing else
+	Database    twinlatch.Secret // "sqlite:PATH" or "postgres://…", which may hold a password
+	Keys        string           // path of the key file
+	Proxies     []netip.Prefix   // peers whose forwarding header is believed; never all addresses
+	Policy      twinlatch.Policy
+	WebAuthn    WebAuthn
+	Text        Text
+	Mail        Mail
+	Yubico      Yubico
+	ForwardAuth ForwardAuth
+	LogLevel    slog.Level
 
 	given map[string]raw // where the settings that were given came from
 }
@@ -135,6 +136,9 @@ func (c *Config) check() error {
 		return c.refuse("address", errors.New("cookies are not protected without https; http is for localhost, 127.0.0.1 and [::1] only"))
 	}
 	if err := c.checkMail(); err != nil {
+		return err
+	}
+	if err := c.checkForwardAuth(); err != nil {
 		return err
 	}
 	return c.checkYubico()

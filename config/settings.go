@@ -58,7 +58,7 @@ func Settings() []Setting {
 		{Key: "log.level", Default: "info", set: setLogLevel,
 			Help: "Least level that is logged: debug, info, warn, error."},
 	}
-	return slices.Concat(all, webauthnSettings(), textSettings(), mailSettings(), yubicoSettings())
+	return slices.Concat(all, webauthnSettings(), textSettings(), mailSettings(), yubicoSettings(), forwardAuthSettings())
 }
 
 func setListen(c *Config, value string) error {

@@ -132,6 +132,8 @@ func (p *Pages) eventText(e twinlatch.Event) string {
 		return p.say("log.out", "device", p.deviceName(more["device"]))
 	case twinlatch.EventOthersEnded:
 		return p.say("log.out_all")
+	case twinlatch.EventAppOpened:
+		return p.say("log.app", "app", more["app"])
 	case twinlatch.EventSignUpAgain:
 		return p.say("log.asked_account")
 	case twinlatch.EventNameChanged:

@@ -60,7 +60,7 @@ var eventGroups = [...]eventGroup{
 		twinlatch.EventSignedIn, twinlatch.EventFirstStep, twinlatch.EventAsked, twinlatch.EventVerified,
 		twinlatch.EventWrongCode, twinlatch.EventReplayed, twinlatch.EventRecovered, twinlatch.EventWrongBackup,
 		twinlatch.EventConfirmed, twinlatch.EventSignedOut, twinlatch.EventSessionEnded, twinlatch.EventOthersEnded,
-		twinlatch.EventSessionsEnded,
+		twinlatch.EventSessionsEnded, twinlatch.EventAppOpened,
 	}},
 	{"methods", "activity.methods", []twinlatch.EventType{
 		twinlatch.EventFactorAdded, twinlatch.EventFactorRenamed, twinlatch.EventFactorPreferred, twinlatch.EventFactorRemoved,

@@ -20,7 +20,7 @@ type confirmPage struct {
 // While it is on a password is not enough.
 func (p *Pages) confirmPasswordForm(w http.ResponseWriter, r *http.Request, who twinlatch.Enrolling) error {
 	if who.Account().TwoStep {
-		return p.redirect(w, r, link("/verify", returnTo(r)))
+		return p.redirect(w, r, link("/verify", p.returnTo(r)))
 	}
 	return p.renderConfirm(w, r, who, nil)
 }
@@ -45,7 +45,7 @@ func (p *Pages) renderConfirm(w http.ResponseWriter, r *http.Request, who twinla
 	data := confirmPage{
 		Login:    who.Account().Login,
 		Password: field{ID: "password", Name: "password", Type: "password", Label: p.say("signin.password"), Autocomplete: "current-password", Focus: true},
-		Action:   link("/confirm", returnTo(r)),
+		Action:   link("/confirm", p.returnTo(r)),
 		Cancel:   security,
 	}
 	problem := web.Problem{Status: http.StatusOK}

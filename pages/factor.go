@@ -23,7 +23,7 @@ func (p *Pages) removeForm(w http.ResponseWriter, r *http.Request, who twinlatch
 	if err != nil {
 		return err
 	}
-	data := removePage{Last: len(factors) == 1, Action: link(r.URL.EscapedPath(), returnTo(r)), Cancel: orSecurity(returnTo(r))}
+	data := removePage{Last: len(factors) == 1, Action: link(r.URL.EscapedPath(), p.returnTo(r)), Cancel: orSecurity(p.returnTo(r))}
 	kinds := map[twinlatch.Kind]bool{}
 	for _, f := range factors {
 		switch {

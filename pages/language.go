@@ -116,7 +116,7 @@ func (p *Pages) chooseLanguage(w http.ResponseWriter, r *http.Request) error {
 		}
 	}
 	p.rememberLanguage(w, chosen.Tag)
-	if to := returnTo(r); to != "" {
+	if to := p.returnTo(r); to != "" {
 		return p.redirect(w, r, to)
 	}
 	return p.home(w, r)

@@ -6,6 +6,7 @@ import (
 	"net/url"
 
 	"github.com/twinlatch/twinlatch"
+	"github.com/twinlatch/twinlatch/rules"
 	"github.com/twinlatch/twinlatch/web"
 )
 
@@ -35,8 +36,14 @@ func (p *Pages) home(w http.ResponseWriter, r *http.Request) error {
 }
 
 // returnTo is where the request said it wants to go afterwards, if that is a
-// place of ours.
-func returnTo(r *http.Request) string { return web.ReturnTo(r.URL.Query().Get("return_to")) }
+// place of ours or an app's.
+func (p *Pages) returnTo(r *http.Request) string {
+	to := r.URL.Query().Get("return_to")
+	if _, app := p.cfg.Apps.Return(to); app != "" {
+		return web.HandOver{To: app}.Path()
+	}
+	return web.ReturnTo(to)
+}
 
 // link is path with where to go afterwards.
 func link(path, returnTo string) string {
@@ -48,7 +55,31 @@ func link(path, returnTo string) string {
 
 // onward goes where the request said, or to Security.
 func (p *Pages) onward(w http.ResponseWriter, r *http.Request) error {
-	return p.redirect(w, r, orSecurity(returnTo(r)))
+	to := p.returnTo(r)
+	if h, _, ok := p.appIn(to); ok && r.Method == http.MethodPost {
+		h.Form = true
+		to = h.Path()
+	}
+	return p.redirect(w, r, orSecurity(to))
+}
+
+// toApp leads to what is missing for an app, and back to where that is asked.
+func (p *Pages) toApp(w http.ResponseWriter, r *http.Request, h web.HandOver, app rules.Found, d twinlatch.Decision, need rules.Need, why rules.Reason) error {
+	h.Form = false
+	switch need {
+	case rules.NeedFirstStep:
+		return p.redirect(w, r, link("/sign-in", h.Path()))
+	case rules.NeedSecondStep:
+		return p.redirect(w, r, link("/verify", h.Path()))
+	case rules.NeedFactor:
+		return p.redirect(w, r, link(requiredPath, h.Path()))
+	}
+	key := "err.app.denied"
+	known, _ := d.Known()
+	if why == rules.ReasonGroup {
+		key = "err.app.group"
+	}
+	return p.message(w, r, http.StatusForbidden, key, map[string]string{"app": app.Host, "login": known.Account().Login})
 }
 
 func orSecurity(to string) string { return cmp.Or(to, security) }
@@ -65,10 +96,10 @@ func afterAdding(who someone) string {
 // origin is the page to come back to after a step that had to be put in
 // between: the page itself or, for a post, the page that offers it. Nothing
 // that was posted is done by coming back.
-func origin(r *http.Request, route route) string {
+func (p *Pages) origin(r *http.Request, route route) string {
 	switch {
 	case route.known != nil, r.URL.Path == "/confirm":
-		return returnTo(r)
+		return p.returnTo(r)
 	case route.from != "":
 		return route.from
 	case r.Method == http.MethodGet || r.Method == http.MethodHead:
@@ -76,22 +107,22 @@ func origin(r *http.Request, route route) string {
 	case route.formless:
 		return security
 	case route.returns:
-		return web.ReturnTo(link(r.URL.EscapedPath(), returnTo(r)))
+		return web.ReturnTo(link(r.URL.EscapedPath(), p.returnTo(r)))
 	}
 	return web.ReturnTo(r.URL.EscapedPath())
 }
 
 func (p *Pages) toSignIn(w http.ResponseWriter, r *http.Request, route route) error {
-	return p.redirect(w, r, link("/sign-in", origin(r, route)))
+	return p.redirect(w, r, link("/sign-in", p.origin(r, route)))
 }
 
 func (p *Pages) toVerify(w http.ResponseWriter, r *http.Request, route route) error {
-	return p.redirect(w, r, link("/verify", origin(r, route)))
+	return p.redirect(w, r, link("/verify", p.origin(r, route)))
 }
 
 // toRequired leads somebody to a factor who has to have one.
 func (p *Pages) toRequired(w http.ResponseWriter, r *http.Request, route route) error {
-	return p.redirect(w, r, link(requiredPath, origin(r, route)))
+	return p.redirect(w, r, link(requiredPath, p.origin(r, route)))
 }
 
 // toOwner leads to this page again, by way of what is missing for it.
@@ -114,7 +145,7 @@ func (p *Pages) toProof(w http.ResponseWriter, r *http.Request, route route) err
 		return err
 	}
 	if who, ok := d.Enrolling(); ok && !who.Account().TwoStep {
-		return p.redirect(w, r, link("/confirm", origin(r, route)))
+		return p.redirect(w, r, link("/confirm", p.origin(r, route)))
 	}
 	return p.toVerify(w, r, route)
 }

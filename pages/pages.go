@@ -17,6 +17,7 @@ import (
 
 	"github.com/twinlatch/twinlatch"
 	"github.com/twinlatch/twinlatch/locale"
+	"github.com/twinlatch/twinlatch/rules"
 	"github.com/twinlatch/twinlatch/web"
 )
 
@@ -25,6 +26,8 @@ type Config struct {
 	Service *twinlatch.Service
 	Address *url.URL                          // public; decides the cookie and which origin is ours
 	Proxies []netip.Prefix                    // whose X-Forwarded-For is believed
+	Apps    *rules.Set                        // that forward-auth protects; nil: none
+	Domain  string                            // of the cookie; empty: this host only
 	Request func(context.Context) (id string) // the request's number, for the page that says what broke; optional
 	Log     *slog.Logger                      // nil: discarded
 	Dev     *Dev                              // development mode; nil: its routes do not exist
@@ -59,7 +62,7 @@ func New(cfg Config) (*Pages, error) {
 	p := &Pages{
 		cfg:     cfg,
 		service: cfg.Service,
-		cookie:  web.Cookie{Secure: cfg.Address.Scheme == "https", For: cfg.Service.Policy().SessionFor},
+		cookie:  web.Cookie{Secure: cfg.Address.Scheme == "https", For: cfg.Service.Policy().SessionFor, Domain: cfg.Domain},
 		methods: map[twinlatch.Kind]twinlatch.Description{},
 	}
 	for _, d := range cfg.Service.Methods() {

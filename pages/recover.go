@@ -48,10 +48,10 @@ func (p *Pages) renderRecover(w http.ResponseWriter, r *http.Request, who twinla
 			Autocomplete: "off", Class: "code long", MaxLength: 40, Focus: true,
 		},
 		Step:   who.Reason() == twinlatch.ReasonNewSession,
-		Action: link("/recover", returnTo(r)), Ways: link("/verify/ways", returnTo(r)),
+		Action: link("/recover", p.returnTo(r)), Ways: link("/verify/ways", p.returnTo(r)),
 	}
 	if data.Step {
-		data.SignInInstead = link("/sign-in", returnTo(r))
+		data.SignInInstead = link("/sign-in", p.returnTo(r))
 	}
 	status := http.StatusOK
 	switch text, ok := p.answerError(wrong, twinlatch.Description{AnswerFields: []twinlatch.Field{{Name: "code", Wrong: "err.backup"}}}); {

@@ -48,6 +48,7 @@ type frame struct {
 	Login     string
 	Menu      []menuItem
 	Section   menuItem // of the menu: where the page is
+	App       string   // where one goes on to
 	Trail     string
 	Admin     bool
 	Wide      bool
@@ -113,6 +114,9 @@ func (p *Pages) render(w http.ResponseWriter, r *http.Request, v view) error {
 		f.Settings, f.Login, f.Trail = !v.admin, v.who.Login, v.trail
 		f.Admin, f.Wide, f.Crumbs, f.Accounts = v.admin, v.wide, v.crumbs, v.who.IsAdmin()
 		f.Menu, f.Section = p.menu(v.menu)
+	}
+	if _, app, ok := p.appIn(p.returnTo(r)); ok {
+		f.App = app.Host
 	}
 	if p.cfg.Dev != nil {
 		f.Dev = p.banner()

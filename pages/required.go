@@ -4,6 +4,7 @@ import (
 	"net/http"
 
 	"github.com/twinlatch/twinlatch"
+	"github.com/twinlatch/twinlatch/rules"
 )
 
 const requiredPath = "/required"
@@ -16,7 +17,11 @@ type requiredPage struct {
 // required leads somebody to a factor who has to have one before they go on.
 func (p *Pages) required(w http.ResponseWriter, r *http.Request, who twinlatch.Enrolling) error {
 	account := who.Account()
-	if account.TwoStep || who.Reason() != twinlatch.ReasonRequired {
+	d, err := p.service.Check(r.Context(), p.cookie.Read(r), p.client(r))
+	if err != nil {
+		return err
+	}
+	if account.TwoStep || who.Reason() != twinlatch.ReasonRequired && p.appNeeds(r, d) != rules.NeedFactor {
 		return p.onward(w, r)
 	}
 	return p.render(w, r, view{page: "required", title: p.say("required.title"), data: requiredPage{

@@ -4,6 +4,7 @@ import (
 	"net/http"
 
 	"github.com/twinlatch/twinlatch"
+	"github.com/twinlatch/twinlatch/web"
 )
 
 const security = "/settings/user/security"
@@ -95,6 +96,9 @@ func (p *Pages) routes() []route {
 		button(security+"/sessions/end-others", p.endOthers),
 	}
 	routes = append(routes, p.adminRoutes()...)
+	if !p.cfg.Apps.Empty() {
+		routes = append(routes, open("GET", web.HandOverPath, p.handOver))
+	}
 	if p.service.Mails() {
 		routes = append(routes, p.mailRoutes()...)
 	}

@@ -97,7 +97,7 @@ func (p *Pages) renderPick(w http.ResponseWriter, r *http.Request, who twinlatch
 	if err != nil {
 		return err
 	}
-	data := pickPage{asking: p.whyAsked(r, who, p.methods[kind]), Action: link("/verify/ask", returnTo(r))}
+	data := pickPage{asking: p.whyAsked(r, who, p.methods[kind]), Action: link("/verify/ask", p.returnTo(r))}
 	var newest time.Time
 	for _, f := range ways.Factors {
 		if f.Kind == kind && f.LastUsedAt.After(newest) {
@@ -179,7 +179,7 @@ type undeliveredPage struct {
 // can be done. Wrong is what was just tried in vain, if anything was.
 func (p *Pages) renderUndelivered(w http.ResponseWriter, r *http.Request, who twinlatch.Known, ch twinlatch.Challenge, wrong error) error {
 	data := undeliveredPage{asking: p.whyAsked(r, who, p.methods[ch.Kind]), Number: p.number(ch.Prompt.Args["number"])}
-	data.Again = p.sendAgain(ch, link("/verify/ask", returnTo(r)), map[string]string{"factor": string(ch.Factor)})
+	data.Again = p.sendAgain(ch, link("/verify/ask", p.returnTo(r)), map[string]string{"factor": string(ch.Factor)})
 	var err error
 	if data.Other, err = p.otherNumbers(r, who, ch.Kind); err != nil {
 		return err
@@ -211,5 +211,5 @@ func (p *Pages) otherNumbers(r *http.Request, who twinlatch.Known, kind twinlatc
 	if n < 2 {
 		return "", nil
 	}
-	return link("/verify/pick/"+string(kind), returnTo(r)), nil
+	return link("/verify/pick/"+string(kind), p.returnTo(r)), nil
 }

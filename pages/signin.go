@@ -47,7 +47,7 @@ func (p *Pages) signIn(w http.ResponseWriter, r *http.Request) error {
 		return p.onward(w, r)
 	}
 	p.sendFirst(r, d)
-	return p.redirect(w, r, link("/verify", returnTo(r)))
+	return p.redirect(w, r, link("/verify", p.returnTo(r)))
 }
 
 // sendFirst sends the code at once to somebody whose first factor is one that
@@ -70,8 +70,8 @@ func (p *Pages) renderSignIn(w http.ResponseWriter, r *http.Request, email strin
 	data := signInPage{
 		Email:    p.emailField(email),
 		Password: field{ID: "password", Name: "password", Type: "password", Label: p.say("signin.password"), Autocomplete: "current-password"},
-		Action:   link("/sign-in", returnTo(r)),
-		SignUp:   link("/sign-up", returnTo(r)),
+		Action:   link("/sign-in", p.returnTo(r)),
+		SignUp:   link("/sign-up", p.returnTo(r)),
 	}
 	if p.service.Mails() {
 		data.Forgot = "/forgot"

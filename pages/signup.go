@@ -56,7 +56,7 @@ func (p *Pages) signUp(w http.ResponseWriter, r *http.Request) error {
 		p.setCookie(w, "mailed", base64.RawURLEncoding.EncodeToString([]byte(strings.TrimSpace(n.Login))), mailedFor)
 		p.setCookie(w, "claim", claim.Reveal(), claimFor)
 	}
-	return p.redirect(w, r, link("/sign-in", returnTo(r)))
+	return p.redirect(w, r, link("/sign-in", p.returnTo(r)))
 }
 
 const (
@@ -120,8 +120,8 @@ func (p *Pages) renderSignUp(w http.ResponseWriter, r *http.Request, form map[st
 		Name:     field{ID: "name", Name: "name", Label: p.say("signup.name"), Autocomplete: "name", Value: form["name"]},
 		Email:    p.emailField(form["email"]),
 		Password: field{ID: "password", Name: "password", Type: "password", Label: p.say("signin.password"), Hint: p.say("signup.password_hint"), Autocomplete: "new-password", Reveal: true},
-		ReturnTo: returnTo(r),
-		Action:   link("/sign-up", returnTo(r)),
+		ReturnTo: p.returnTo(r),
+		Action:   link("/sign-up", p.returnTo(r)),
 	}
 	boxes := []*field{&data.Name, &data.Email, &data.Password}
 	problem := web.Problem{Status: http.StatusOK}

@@ -6,6 +6,7 @@ import (
 	"net/http"
 
 	"github.com/twinlatch/twinlatch"
+	"github.com/twinlatch/twinlatch/rules"
 	"github.com/twinlatch/twinlatch/web"
 )
 
@@ -54,7 +55,7 @@ func (p *Pages) done(r *http.Request, who twinlatch.Known) bool {
 		return false
 	}
 	passed, ok := d.Passed()
-	return ok && p.service.MayChange(passed) == nil
+	return ok && p.service.MayChange(passed) == nil && p.appNeeds(r, d) != rules.NeedSecondStep
 }
 
 func (p *Pages) verify(w http.ResponseWriter, r *http.Request, who twinlatch.Known) error {
@@ -145,7 +146,7 @@ func (p *Pages) renderVerify(w http.ResponseWriter, r *http.Request, who twinlat
 	method := p.methods[asked.Kind]
 	data := verifyPage{
 		asking: p.whyAsked(r, who, method), Sends: method.Sends, Down: asked.Delivery == twinlatch.Queued,
-		Action: link("/verify", returnTo(r)), Code: p.codeBox(who, method),
+		Action: link("/verify", p.returnTo(r)), Code: p.codeBox(who, method),
 	}
 	renewed := errors.Is(wrong, twinlatch.ErrExpired)
 	if data.Lead == "" || method.Sends {
@@ -161,7 +162,7 @@ func (p *Pages) renderVerify(w http.ResponseWriter, r *http.Request, who twinlat
 		}
 	}
 	if method.Sends {
-		data.Again = p.sendAgain(asked, link("/verify/ask", returnTo(r)), map[string]string{"factor": string(asked.Factor)})
+		data.Again = p.sendAgain(asked, link("/verify/ask", p.returnTo(r)), map[string]string{"factor": string(asked.Factor)})
 		if data.Other, err = p.otherNumbers(r, who, asked.Kind); err != nil {
 			return err
 		}
@@ -210,7 +211,7 @@ func (p *Pages) whyAsked(r *http.Request, who twinlatch.Known, method twinlatch.
 	span := p.span(p.service.Policy().CodeEvery)
 	a := asking{
 		Icon: method.Icon, Title: p.say("verify." + method.Name + ".title"),
-		Account: who.Account().Login, Ways: link("/verify/ways", returnTo(r)),
+		Account: who.Account().Login, Ways: link("/verify/ways", p.returnTo(r)),
 	}
 	switch who.Reason() {
 	case twinlatch.ReasonCodeTooOld:
@@ -228,7 +229,7 @@ func (p *Pages) whyAsked(r *http.Request, who twinlatch.Known, method twinlatch.
 	case twinlatch.ReasonNewSession:
 		a.Account = ""
 		a.Step = true
-		a.SignInInstead = link("/sign-in", returnTo(r))
+		a.SignInInstead = link("/sign-in", p.returnTo(r))
 	default:
 		a.Icon, a.Title = "shield", p.say("again.fresh.title")
 		a.Lead = escaped(p.say("again.fresh.lead"))
@@ -272,7 +273,7 @@ func (p *Pages) ask(w http.ResponseWriter, r *http.Request, who twinlatch.Known)
 		}
 		return err
 	}
-	return p.redirect(w, r, link("/verify", returnTo(r)))
+	return p.redirect(w, r, link("/verify", p.returnTo(r)))
 }
 
 type waysPage struct {
@@ -300,7 +301,7 @@ func (p *Pages) ways(w http.ResponseWriter, r *http.Request, who twinlatch.Known
 	}
 	data := waysPage{
 		Step: who.Reason() == twinlatch.ReasonNewSession, Backup: found.Backup,
-		Ask: link("/verify/ask", returnTo(r)), Recover: link("/recover", returnTo(r)), BackToSign: link("/sign-in", returnTo(r)),
+		Ask: link("/verify/ask", p.returnTo(r)), Recover: link("/recover", p.returnTo(r)), BackToSign: link("/sign-in", p.returnTo(r)),
 	}
 	for _, d := range p.service.Methods() {
 		for _, f := range found.Factors {
@@ -332,7 +333,7 @@ type lockedPage struct {
 func (p *Pages) renderLocked(w http.ResponseWriter, r *http.Request, err error) error {
 	problem := web.ProblemOf(err, p.service.Now())
 	problem.SetHeaders(w.Header())
-	data := lockedPage{Text: p.say("err.locked.paused"), Ways: link("/verify/ways", returnTo(r)), Retry: link("/verify", returnTo(r))}
+	data := lockedPage{Text: p.say("err.locked.paused"), Ways: link("/verify/ways", p.returnTo(r)), Retry: link("/verify", p.returnTo(r))}
 	var limit *twinlatch.LimitError
 	if errors.As(err, &limit) && !limit.RetryAt.IsZero() {
 		data.Text = p.say("err.locked.lead", "minutes", minutes(problem.RetryAfter))

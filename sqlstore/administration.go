@@ -181,6 +181,7 @@ func (t *tx) Erase() error {
 	for _, query := range [...]string{
 		`DELETE FROM passwords WHERE account_id = $1`,
 		`DELETE FROM factors WHERE account_id = $1`,
+		`DELETE FROM session_hosts WHERE account_id = $1`,
 		`DELETE FROM sessions WHERE account_id = $1`,
 		`DELETE FROM challenges WHERE account_id = $1`,
 		`DELETE FROM backup_codes WHERE account_id = $1`,

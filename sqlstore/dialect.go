@@ -61,14 +61,16 @@ func openSQLite(ctx context.Context, path string) (_ *Store, err error) {
 	if err := errors.Join(checkPragmas(ctx, s.write, "0"), checkPragmas(ctx, s.read, "1")); err != nil {
 		return nil, err
 	}
-	stmt, err := s.read.PrepareContext(ctx, selectSession)
-	if err != nil {
-		return nil, err
-	}
-	s.session = func(ctx context.Context, args ...any) *sql.Row {
-		// The driver watches a context that can end from another goroutine,
-		// which costs more than this read of a few microseconds.
-		return stmt.QueryRowContext(context.WithoutCancel(ctx), args...)
+	for query, run := range map[string]*queryRow{selectSession: &s.session, selectHosted: &s.hosted} {
+		stmt, err := s.read.PrepareContext(ctx, query)
+		if err != nil {
+			return nil, err
+		}
+		*run = func(ctx context.Context, args ...any) *sql.Row {
+			// The driver watches a context that can end from another goroutine,
+			// which costs more than this read of a few microseconds.
+			return stmt.QueryRowContext(context.WithoutCancel(ctx), args...)
+		}
 	}
 	return s, nil
 }
@@ -168,6 +170,9 @@ func openPostgres(ctx context.Context, database string) (_ *Store, err error) {
 		// says that a pooler is between.
 		session: func(ctx context.Context, args ...any) *sql.Row {
 			return db.QueryRowContext(ctx, selectSession, args...)
+		},
+		hosted: func(ctx context.Context, args ...any) *sql.Row {
+			return db.QueryRowContext(ctx, selectHosted, args...)
 		},
 	}
 	defer func() {

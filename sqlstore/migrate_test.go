@@ -67,7 +67,7 @@ func migrated(t *testing.T, database string) {
 		}
 		versions = append(versions, v)
 	}
-	if want := []int{0, 1, 2, 3, 4, 5, 6, 7, 8}; !slices.Equal(versions, want) {
+	if want := []int{0, 1, 2, 3, 4, 5, 6, 7, 8, 9}; !slices.Equal(versions, want) {
 		t.Errorf("versions are %v, want %v", versions, want)
 	}
 }

@@ -1,6 +1,7 @@
 package sqlstore
 
 import (
+	"bytes"
 	"context"
 	"database/sql"
 	"net/netip"
@@ -22,33 +23,49 @@ func sessionDest(dest []any, s *twinlatch.Session) []any {
 		(*words)(&s.AMR), &s.Recovered)
 }
 
-// selectSession is the read of every request.
-const selectSession = `SELECT s.secret_hash AS z, ` + accountColumns + `, ` + sessionColumns + `
-	FROM sessions AS s JOIN accounts AS a ON a.id = s.account_id
-	WHERE s.account_id = $1 AND s.id = $2`
+// selectSession is the read of every request, and selectHosted that of every request
+// to an app with a host of its own.
+const (
+	selectSession = `SELECT s.secret_hash AS z, ` + accountColumns + `, ` + sessionColumns + `
+		FROM sessions AS s JOIN accounts AS a ON a.id = s.account_id
+		WHERE s.account_id = $1 AND s.id = $2`
+	selectHosted = `SELECT h.secret_hash AS z, ` + accountColumns + `, ` + sessionColumns + `
+		FROM session_hosts AS h JOIN sessions AS s ON s.account_id = h.account_id AND s.id = h.session_id
+			JOIN accounts AS a ON a.id = s.account_id
+		WHERE h.account_id = $1 AND h.session_id = $2 AND h.host = $3`
+)
 
-func readSession(ctx context.Context, query queryRow, id string, s twinlatch.SessionID) (twinlatch.SessionRow, error) {
+func readSession(from *sql.Row, id twinlatch.AccountID, s twinlatch.SessionID) (twinlatch.SessionRow, error) {
 	var row twinlatch.SessionRow
 	dest := append(make([]any, 0, 32), &row.SecretHash)
 	dest = sessionDest(accountDest(dest, &row.Account), &row.Session)
-	if err := query(ctx, id, string(s)).Scan(dest...); err != nil {
+	if err := from.Scan(dest...); err != nil {
 		return twinlatch.SessionRow{}, found(err)
 	}
-	row.Account.ID = twinlatch.AccountID(id)
+	row.Account.ID = id
 	computed(&row.Account)
-	row.Session.Account, row.Session.ID = row.Account.ID, s
+	row.Session.Account, row.Session.ID = id, s
 	return row, nil
 }
 
 // Session implements twinlatch.Store.
 func (s *Store) Session(ctx context.Context, id twinlatch.AccountID, session twinlatch.SessionID) (twinlatch.SessionRow, error) {
+	return check(ctx, id, session, func() *sql.Row { return s.session(ctx, string(id), string(session)) })
+}
+
+// Hosted implements twinlatch.Store.
+func (s *Store) Hosted(ctx context.Context, id twinlatch.AccountID, session twinlatch.SessionID, host string) (twinlatch.SessionRow, error) {
+	return check(ctx, id, session, func() *sql.Row { return s.hosted(ctx, string(id), string(session), host) })
+}
+
+func check(ctx context.Context, id twinlatch.AccountID, session twinlatch.SessionID, query func() *sql.Row) (twinlatch.SessionRow, error) {
 	if err := ctx.Err(); err != nil {
 		return twinlatch.SessionRow{}, err
 	}
-	row, err := readSession(ctx, s.session, string(id), session)
+	row, err := readSession(query(), id, session)
 	if err != nil && conflict(err) { // only when the database is serializable
 		err = retry(ctx, func() (err error) {
-			row, err = readSession(ctx, s.session, string(id), session)
+			row, err = readSession(query(), id, session)
 			return err
 		})
 	}
@@ -57,9 +74,7 @@ func (s *Store) Session(ctx context.Context, id twinlatch.AccountID, session twi
 
 // Session implements twinlatch.View.
 func (v *view) Session(s twinlatch.SessionID) (twinlatch.SessionRow, error) {
-	return readSession(v.ctx, func(ctx context.Context, args ...any) *sql.Row {
-		return v.sql.QueryRowContext(ctx, selectSession, args...)
-	}, v.id, s)
+	return readSession(v.sql.QueryRowContext(v.ctx, selectSession, v.id, string(s)), twinlatch.AccountID(v.id), s)
 }
 
 // Sessions implements twinlatch.View.
@@ -94,12 +109,25 @@ func (t *tx) UpdateSession(s twinlatch.Session, old, secretHash []byte) error {
 	if err := t.own(s.Account); err != nil {
 		return err
 	}
-	return t.must(twinlatch.ErrNoSession, `
+	err := t.must(twinlatch.ErrNoSession, `
 		UPDATE sessions SET secret_hash = $4, password_at = $5, seen_at = $6, seen_ip = $7, expires_at = $8,
 			v4_ip = $9, v4_at = $10, v6_ip = $11, v6_at = $12, amr = $13, recovered = $14
 		WHERE account_id = $1 AND id = $2 AND secret_hash = $3`,
 		t.id, string(s.ID), blob(old), blob(secretHash), millis(s.PasswordAt), millis(s.SeenAt), text(s.SeenIP), millis(s.ExpiresAt),
 		text(s.V4.IP), maybe(s.V4.At), text(s.V6.IP), maybe(s.V6.At), joined(s.AMR), bit(s.Recovered))
+	if err != nil || bytes.Equal(old, secretHash) {
+		return err
+	}
+	return t.do(`DELETE FROM session_hosts WHERE account_id = $1 AND session_id = $2`, t.id, string(s.ID))
+}
+
+// PutHost implements twinlatch.Tx.
+func (t *tx) PutHost(s twinlatch.SessionID, host string, secretHash []byte, now time.Time) error {
+	return t.must(twinlatch.ErrNoSession, `
+		INSERT INTO session_hosts (account_id, session_id, host, secret_hash, created_at)
+		SELECT account_id, id, $3, $4, $5 FROM sessions WHERE account_id = $1 AND id = $2
+		ON CONFLICT (account_id, session_id, host) DO UPDATE SET secret_hash = excluded.secret_hash, created_at = excluded.created_at`,
+		t.id, string(s), host, blob(secretHash), millis(now))
 }
 
 // Touch implements twinlatch.Tx.

@@ -52,6 +52,7 @@ type Store struct {
 	write, read *sql.DB        // the same on PostgreSQL
 	snapshot    *sql.TxOptions // of a consistent read
 	session     queryRow       // runs selectSession
+	hosted      queryRow       // runs selectHosted
 }
 
 var _ twinlatch.Store = (*Store)(nil)

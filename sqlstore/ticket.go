@@ -12,15 +12,17 @@ import (
 // InsertTicket implements twinlatch.Tx.
 func (t *tx) InsertTicket(k twinlatch.StoredTicket) error {
 	return t.do(`
-		INSERT INTO tickets (account_id, id, purpose, secret_hash, created_at, expires_at, address, claim) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
-		t.id, string(k.ID), string(k.Purpose), blob(k.SecretHash), millis(k.CreatedAt), millis(k.ExpiresAt), k.Address, k.Claim)
+		INSERT INTO tickets (account_id, id, purpose, secret_hash, created_at, expires_at, address, claim, session_id, host)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
+		t.id, string(k.ID), string(k.Purpose), blob(k.SecretHash), millis(k.CreatedAt), millis(k.ExpiresAt), k.Address, k.Claim,
+		string(k.Session), k.Host)
 }
 
 // Ticket implements twinlatch.View.
 func (v *view) Ticket(id twinlatch.TicketID) (twinlatch.StoredTicket, error) {
 	k := twinlatch.StoredTicket{ID: id}
-	err := v.row([]any{(*string)(&k.Purpose), &k.SecretHash, (*moment)(&k.CreatedAt), (*moment)(&k.ExpiresAt), &k.Address, &k.Claim}, `
-		SELECT purpose, secret_hash, created_at, expires_at, address, claim FROM tickets WHERE account_id = $1 AND id = $2`, v.id, string(id))
+	err := v.row([]any{(*string)(&k.Purpose), &k.SecretHash, (*moment)(&k.CreatedAt), (*moment)(&k.ExpiresAt), &k.Address, &k.Claim, (*string)(&k.Session), &k.Host}, `
+		SELECT purpose, secret_hash, created_at, expires_at, address, claim, session_id, host FROM tickets WHERE account_id = $1 AND id = $2`, v.id, string(id))
 	return k, err
 }
 

@@ -2,6 +2,7 @@ package web
 
 import (
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/twinlatch/twinlatch"
@@ -13,15 +14,26 @@ import (
 type Cookie struct {
 	Secure bool          // the door is reached by HTTPS
 	For    time.Duration // how long a browser keeps it; the row may end sooner
+	Domain string        // browsers send it to all hosts there; empty: to this one only
 }
 
 // Name is "__Host-twinlatch", which browsers accept only with Secure, Path=/ and
-// no Domain (RFC 6265bis §4.1.3.2), or "twinlatch" without HTTPS.
+// no Domain (RFC 6265bis §4.1.3.2), "__Secure-twinlatch" with a Domain, or "twinlatch"
+// without HTTPS.
 func (c Cookie) Name() string {
-	if c.Secure {
-		return "__Host-twinlatch"
+	switch {
+	case !c.Secure:
+		return "twinlatch"
+	case c.Domain != "":
+		return "__Secure-twinlatch"
 	}
-	return "twinlatch"
+	return "__Host-twinlatch"
+}
+
+// Reaches reports whether browsers send it to a host, a name without port, by its
+// Domain (RFC 6265 §5.1.3).
+func (c Cookie) Reaches(host string) bool {
+	return c.Domain != "" && (host == c.Domain || strings.HasSuffix(host, "."+c.Domain))
 }
 
 // Read is the token that the browser sent; the zero Token, which opens nothing,
@@ -50,7 +62,7 @@ func (c Cookie) Clear(w http.ResponseWriter) { c.set(w, "", -1) }
 
 func (c Cookie) set(w http.ResponseWriter, value string, maxAge int) {
 	http.SetCookie(w, &http.Cookie{
-		Name: c.Name(), Value: value, Path: "/", MaxAge: maxAge,
+		Name: c.Name(), Value: value, Path: "/", Domain: c.Domain, MaxAge: maxAge,
 		Secure: c.Secure, HttpOnly: true, SameSite: http.SameSiteLaxMode,
 	})
 }

@@ -5,11 +5,14 @@ import (
 	"strings"
 )
 
+// maxReturnTo has room for the address of an app, which is escaped in it.
+const maxReturnTo = 4096
+
 // ReturnTo is where to go after signing in: a path on our own host, with its
 // query. What else to, "//evil.example", "/\evil.example", another scheme, a
 // path with a control character, is "".
 func ReturnTo(to string) string {
-	if len(to) > 2048 || !strings.HasPrefix(to, "/") || strings.HasPrefix(to, "//") {
+	if len(to) > maxReturnTo || !strings.HasPrefix(to, "/") || strings.HasPrefix(to, "//") {
 		return ""
 	}
 	if strings.ContainsFunc(to, func(r rune) bool { return r == '\\' || r < ' ' || r == 0x7f || r > 0x7e }) {

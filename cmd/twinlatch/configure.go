@@ -101,6 +101,8 @@ func partsProblems(cfg *config.Config) (problems []error) {
 	keep(err)
 	_, err = newYubicoOTP(cfg, nil, nil)
 	keep(err)
+	_, err = newRules(cfg)
+	keep(err)
 	if languages, err := locale.All(); err != nil {
 		keep(err)
 	} else if len(cfg.Text.Senders) > 0 {

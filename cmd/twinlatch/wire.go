@@ -125,10 +125,16 @@ func wire(ctx context.Context, cfg *config.Config, log *slog.Logger) (_ *program
 	if err != nil {
 		return nil, wrongKeys(err, cfg)
 	}
+	apps, err := newRules(cfg)
+	if err != nil {
+		return nil, err
+	}
 	door, err := pages.New(pages.Config{
 		Service: service,
 		Address: cfg.Address,
 		Proxies: cfg.Proxies,
+		Apps:    apps,
+		Domain:  cfg.ForwardAuth.CookieDomain,
 		Request: server.RequestID,
 		Log:     log,
 		Dev:     dev,
@@ -136,8 +142,12 @@ func wire(ctx context.Context, cfg *config.Config, log *slog.Logger) (_ *program
 	if err != nil {
 		return nil, err
 	}
+	handler, err := withForwardAuth(door, service, cfg, apps, log)
+	if err != nil {
+		return nil, err
+	}
 	return &program{
-		handler:    door,
+		handler:    handler,
 		receipts:   carried.listen(service.Receive),
 		ready:      store.Ping,
 		sweep:      service.Sweep,

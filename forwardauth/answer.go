@@ -1,0 +1,140 @@
+package forwardauth
+
+import (
+	"crypto/rand"
+	"encoding/json"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/twinlatch/twinlatch"
+	"github.com/twinlatch/twinlatch/rules"
+)
+
+var noStore = []string{"no-store"}
+
+// identity is who passes, as an app is told. All headers are always sent, so that
+// they replace what a client sent under their names.
+type identity struct {
+	user, email, name, groups string
+	at                        string // when the second step was done, RFC 3339; empty: it was not
+	method                    string // how, RFC 8176 values with spaces between, or "backup-code"
+}
+
+func (d *Door) identity(who twinlatch.Passed) identity {
+	a, s := who.Account(), who.Session()
+	id := identity{user: a.Login, email: a.Login, name: a.DisplayName, groups: strings.Join(a.Groups, ",")}
+	if d.cfg.IDs {
+		id.user = string(a.ID)
+	}
+	if at := s.VerifiedAt(); a.TwoStep && !at.IsZero() {
+		id.at, id.method = at.UTC().Format(time.RFC3339), strings.Join(s.AMR, " ")
+		if s.Recovered {
+			id.method = "backup-code"
+		}
+	}
+	return id
+}
+
+// pass lets a request through. The names are in the form of net/http, which has to
+// change nothing then.
+func (d *Door) pass(w http.ResponseWriter, id identity) {
+	h := w.Header()
+	values := [...]string{id.user, id.email, id.name, id.groups, id.at, id.method}
+	h["Remote-User"], h["Remote-Email"], h["Remote-Name"] = values[0:1:1], values[1:2:2], values[2:3:3]
+	h["Remote-Groups"], h["X-2sv-At"], h["X-2sv-Method"] = values[3:4:4], values[4:5:5], values[5:6:6]
+	h["Cache-Control"] = noStore
+	w.WriteHeader(http.StatusOK)
+}
+
+// problem is why a request does not pass (RFC 9457).
+type problem struct {
+	status      int
+	name, title string
+	reason      rules.Reason
+	url         string // where a person does what is missing
+	challenge   string // WWW-Authenticate
+}
+
+// problemOf says what is missing in the words of HTTP. A stale second step is the
+// "insufficient_user_authentication" of RFC 9470 §3.
+func problemOf(need rules.Need, why rules.Reason, codeEvery time.Duration) problem {
+	switch need {
+	case rules.NeedFirstStep:
+		return problem{http.StatusUnauthorized, "sign-in", "Sign in first.", why, "", "Bearer"}
+	case rules.NeedSecondStep:
+		name := "verification-required"
+		if why == rules.Reason(twinlatch.ReasonNewSession) {
+			name = "second-step-required"
+		}
+		return problem{http.StatusUnauthorized, name, "Do the second step first.", why, "",
+			`Bearer error="insufficient_user_authentication", max_age=` + strconv.Itoa(int(codeEvery/time.Second))}
+	case rules.NeedFactor:
+		return problem{http.StatusUnauthorized, "two-step-off", "Turn 2-step verification on first.", why, "",
+			`Bearer error="insufficient_user_authentication"`}
+	}
+	if why == rules.ReasonGroup {
+		return problem{status: http.StatusForbidden, name: "not-allowed", title: "This account may not go there.", reason: why}
+	}
+	return problem{status: http.StatusForbidden, name: "denied", title: "Nobody may go there.", reason: why}
+}
+
+// refuse answers a problem. nginx shows no body of ours, so its snippet gets the
+// document in a header.
+func (d *Door) refuse(w http.ResponseWriter, q question, p problem) {
+	document, err := json.Marshal(struct {
+		Type   string       `json:"type"`
+		Title  string       `json:"title"`
+		Status int          `json:"status"`
+		Reason rules.Reason `json:"reason,omitempty"`
+		URL    string       `json:"url,omitempty"`
+	}{"urn:twinlatch:problem:" + p.name, p.title, p.status, p.reason, p.url})
+	if err != nil { // of strings: it cannot be
+		document = []byte("{}")
+	}
+	h := w.Header()
+	h["Cache-Control"] = noStore
+	h["X-Content-Type-Options"] = []string{"nosniff"}
+	h["Content-Type"] = []string{"application/problem+json"}
+	if p.challenge != "" {
+		h["Www-Authenticate"] = []string{p.challenge}
+	}
+	if q.kind != nil && q.kind.status == http.StatusUnauthorized {
+		h["X-2sv-Problem"] = []string{string(document)}
+	}
+	w.WriteHeader(p.status)
+	_, _ = w.Write(append(document, '\n'))
+}
+
+// stateCookie has the secret that binds a hand-over to the browser which began it.
+// Without it, somebody could sign others in as themselves by a link.
+func (d *Door) stateCookie(q question) string {
+	if d.ownOf(q).Secure {
+		return "__Host-twinlatch-state"
+	}
+	return "twinlatch-state"
+}
+
+// stateFor is long enough to look for the phone; each hand-over needs it only once.
+const stateFor = 24 * time.Hour
+
+// state is the secret that the browser has for the app's host.
+func (d *Door) state(q question) (twinlatch.Secret, bool) {
+	found := q.r.CookiesNamed(d.stateCookie(q))
+	if len(found) != 1 || len(found[0].Value) != stateLength {
+		return twinlatch.Secret{}, false
+	}
+	return twinlatch.NewSecret(found[0].Value), true
+}
+
+const stateLength = 26
+
+func (d *Door) newState(w http.ResponseWriter, q question) twinlatch.Secret {
+	text := strings.ToLower(rand.Text())
+	http.SetCookie(w, &http.Cookie{
+		Name: d.stateCookie(q), Value: text, Path: "/", MaxAge: int(stateFor / time.Second),
+		Secure: d.ownOf(q).Secure, HttpOnly: true, SameSite: http.SameSiteLaxMode,
+	})
+	return twinlatch.NewSecret(text)
+}

@@ -1,0 +1,211 @@
+// Package forwardauth is the door for reverse proxies: it answers whether a request to
+// a protected app may pass, and leads people to what is missing.
+//
+// There are three addresses, one for each way in which proxies ask, and none guesses:
+//
+//	/auth/forward   Traefik, Caddy, HAProxy, Apache: answers with redirects
+//	/auth/nginx     auth_request: 401 with Location instead
+//	/auth/envoy/…   ext_authz over HTTP: the address asked about is the request's own
+//
+// A request that may pass is answered 200, with who it is in headers. Of all others a
+// page view is led to HandOverPath of our pages and back, and anything else gets 401
+// and a problem document (RFC 9457). What no rule names is 403. The door never answers
+// 2xx to anybody else, and 5xx only when the database is broken.
+//
+// A host that the session cookie does not reach gets a cookie of its own by a hand-over:
+// see twinlatch.Service.HandOver. What is below /.twinlatch/ of such a host is answered
+// by the check itself, so that no proxy needs a route for it.
+package forwardauth
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/twinlatch/twinlatch"
+	"github.com/twinlatch/twinlatch/rules"
+	"github.com/twinlatch/twinlatch/web"
+)
+
+// Prefix is how all addresses of the door begin, but for web.HandOverPath.
+const Prefix = "/auth/"
+
+// Config is what the door needs. All but CookieDomain, IDs and Log is required.
+type Config struct {
+	Service      *twinlatch.Service
+	Address      *url.URL   // where our pages are
+	Rules        *rules.Set // not empty
+	Proxies      []netip.Prefix
+	CookieDomain string // that of the pages' cookie; empty: each host has its own
+	IDs          bool   // Remote-User is the account's ID; else its login
+	Log          *slog.Logger
+}
+
+// ErrNoProxies is the error of New without proxies.
+var ErrNoProxies = errors.New("forward-auth needs to know its proxies: without them every request would seem to come from the proxy's own address, and nobody would be asked when theirs changes")
+
+// Door is the door as an http.Handler. It is safe for concurrent use.
+type Door struct {
+	cfg    Config
+	shared web.Cookie // that of our pages
+	own    web.Cookie // of a host that the other one does not reach, over HTTPS
+}
+
+// New builds the door.
+func New(cfg Config) (*Door, error) {
+	switch {
+	case cfg.Service == nil || cfg.Address == nil || cfg.Rules.Empty():
+		return nil, errors.New("forwardauth: Service, Address and Rules are required")
+	case len(cfg.Proxies) == 0:
+		return nil, ErrNoProxies
+	case cfg.Rules.Has(cfg.Address.Hostname()):
+		return nil, errors.New("an app has the same host as the address of Twinlatch: cookies do not tell ports apart, so each needs a name of its own")
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	lasts := cfg.Service.Policy().SessionFor
+	return &Door{
+		cfg:    cfg,
+		shared: web.Cookie{Secure: cfg.Address.Scheme == "https", For: lasts, Domain: cfg.CookieDomain},
+		own:    web.Cookie{For: lasts},
+	}, nil
+}
+
+// question is a request to an app as a proxy describes it.
+type question struct {
+	kind   *kind
+	scheme string
+	host   string // with a port that is not the scheme's own
+	uri    string // path and query as the client sent them
+	method string
+	found  rules.Found
+	r      *http.Request // the proxy's own
+}
+
+// ServeHTTP answers one question of a proxy.
+func (d *Door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	q := question{kind: kindOf(r), r: r}
+	if q.kind == nil {
+		d.refuse(w, q, problem{status: http.StatusNotFound, name: "not-found", title: "There is no such endpoint."})
+		return
+	}
+	if peer, err := netip.ParseAddrPort(r.RemoteAddr); err != nil || !isIn(d.cfg.Proxies, peer.Addr()) {
+		d.cfg.Log.WarnContext(r.Context(), "forward-auth was asked by a peer that is not in setting proxies", "peer", r.RemoteAddr)
+		d.refuse(w, q, problem{status: http.StatusForbidden, name: "unknown-proxy", title: "This proxy is not one of those in setting proxies."})
+		return
+	}
+	if !q.kind.read(&q) {
+		d.refuse(w, q, problem{status: http.StatusForbidden, name: "bad-question", title: "The proxy does not say which address was asked for."})
+		return
+	}
+	if q.found = d.cfg.Rules.Find(q.scheme, q.host, q.uri); q.found.Origin == "" {
+		d.refuse(w, q, problem{status: http.StatusForbidden, name: "no-rule", title: "No rule names this host."})
+		return
+	}
+	if strings.HasPrefix(q.uri, web.AppPath) {
+		d.redeem(w, q)
+		return
+	}
+	if q.found.Public() {
+		d.pass(w, identity{})
+		return
+	}
+	d.check(w, q)
+}
+
+func isIn(proxies []netip.Prefix, ip netip.Addr) bool {
+	ip = ip.Unmap().WithZone("")
+	for _, p := range proxies {
+		if p.Contains(ip) {
+			return true
+		}
+	}
+	return false
+}
+
+// check asks the core who is there.
+func (d *Door) check(w http.ResponseWriter, q question) {
+	c := d.client(q)
+	if !c.IP.IsValid() {
+		d.cfg.Log.WarnContext(q.r.Context(), "forward-auth refused a request from nobody knows where: the proxy has to send X-Forwarded-For", "host", q.found.Host)
+		d.refuse(w, q, problem{status: http.StatusForbidden, name: "unknown-address", title: "The proxy does not say from which address the request came."})
+		return
+	}
+	cookie, host := d.cookie(q)
+	c.Host = host
+	found, err := d.cfg.Service.Check(q.r.Context(), cookie.Read(q.r), c)
+	if err != nil {
+		d.broken(w, q, err)
+		return
+	}
+	need, why := q.found.Need(found)
+	if need == rules.Nothing {
+		who, _ := found.Passed()
+		d.pass(w, d.identity(who))
+		return
+	}
+	d.lead(w, q, need, why, d.cfg.Service.Policy().CodeEvery)
+}
+
+// cookie is the one that the app's host has, and the host that its token is for; an
+// empty one: it is the token of our pages.
+func (d *Door) cookie(q question) (web.Cookie, string) {
+	if d.shared.Reaches(q.found.Host) {
+		return d.shared, ""
+	}
+	return d.ownOf(q), q.found.Host
+}
+
+func (d *Door) ownOf(q question) web.Cookie {
+	c := d.own
+	c.Secure = strings.HasPrefix(q.found.Origin, "https:")
+	return c
+}
+
+func (d *Door) client(q question) twinlatch.Client {
+	return twinlatch.Client{IP: web.ClientIP(q.r, d.cfg.Proxies), UserAgent: q.r.UserAgent()}
+}
+
+// lead sends a page view to what is missing, and tells everything else.
+func (d *Door) lead(w http.ResponseWriter, q question, need rules.Need, why rules.Reason, codeEvery time.Duration) {
+	p := problemOf(need, why, codeEvery)
+	if need == rules.Forbidden && why != rules.ReasonGroup {
+		d.refuse(w, q, p)
+		return
+	}
+	to := q.page()
+	state, known := d.state(q)
+	if !known && q.view() && !d.shared.Reaches(q.found.Host) {
+		state = d.newState(w, q)
+	}
+	h := web.HandOver{To: to}
+	if state.Reveal() != "" {
+		h.State = twinlatch.StateDigest(state)
+	}
+	p.url = d.ours(h.Path())
+	if !q.view() {
+		d.refuse(w, q, p)
+		return
+	}
+	q.kind.redirect(w, p.url)
+}
+
+// ours is an address of our pages.
+func (d *Door) ours(path string) string {
+	return d.cfg.Address.Scheme + "://" + d.cfg.Address.Host + path
+}
+
+func (d *Door) broken(w http.ResponseWriter, q question, err error) {
+	level := slog.LevelError
+	if errors.Is(err, context.Canceled) && q.r.Context().Err() != nil { // nobody waits for the answer any more
+		level = slog.LevelDebug
+	}
+	d.cfg.Log.Log(q.r.Context(), level, "forward-auth failed", "host", q.found.Host, "error", err)
+	d.refuse(w, q, problem{status: http.StatusServiceUnavailable, name: "unavailable", title: "Something went wrong on our side."})
+}

@@ -1,0 +1,148 @@
+package forwardauth
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+)
+
+// kind is how a proxy asks and what it makes of answers.
+type kind struct {
+	path   string
+	read   func(*question) bool // from the headers or the line of the request; false: it makes no sense
+	status int                  // of an answer that leads elsewhere, by Location
+}
+
+var kinds = [...]kind{
+	{path: "/auth/forward", read: forwarded, status: http.StatusFound},
+	{path: "/auth/nginx", read: original, status: http.StatusUnauthorized},
+	{path: "/auth/envoy/", read: envoy, status: http.StatusFound},
+}
+
+// kindOf is the endpoint that was asked; nil: there is none. The path is looked at as
+// it was sent: nothing cleans it.
+func kindOf(r *http.Request) *kind {
+	path, _, _ := strings.Cut(r.RequestURI, "?")
+	switch {
+	case path == kinds[0].path:
+		return &kinds[0]
+	case path == kinds[1].path:
+		return &kinds[1]
+	case strings.HasPrefix(path, kinds[2].path):
+		return &kinds[2]
+	}
+	return nil
+}
+
+func (k *kind) redirect(w http.ResponseWriter, to string) {
+	h := w.Header()
+	h["Location"] = []string{to}
+	h["Cache-Control"] = noStore
+	w.WriteHeader(k.status)
+}
+
+// once is a header that was sent once; "" when it was not, or several times: then
+// nobody knows which the proxy means.
+func once(r *http.Request, name string) string {
+	if v := r.Header[name]; len(v) == 1 {
+		return v[0]
+	}
+	return ""
+}
+
+// forwarded reads X-Forwarded-Method, -Proto, -Host and -Uri: what Traefik's
+// forwardAuth and Caddy's forward_auth send.
+func forwarded(q *question) bool {
+	q.scheme, q.host = once(q.r, "X-Forwarded-Proto"), once(q.r, "X-Forwarded-Host")
+	q.uri, q.method = once(q.r, "X-Forwarded-Uri"), once(q.r, "X-Forwarded-Method")
+	return q.complete()
+}
+
+// original reads X-Original-URL and X-Original-Method, which our snippet for nginx
+// sets, as its auth_request sends nothing about the request by itself.
+func original(q *question) bool {
+	address := once(q.r, "X-Original-Url")
+	scheme, rest, ok := strings.Cut(address, "://")
+	i := strings.IndexByte(rest, '/')
+	if !ok || i < 0 {
+		return false
+	}
+	q.scheme, q.host, q.uri, q.method = scheme, rest[:i], rest[i:], once(q.r, "X-Original-Method")
+	return q.complete()
+}
+
+// envoy reads the request itself: ext_authz sends method, host and path of the client,
+// the path behind its path_prefix.
+func envoy(q *question) bool {
+	q.scheme, q.host, q.method = once(q.r, "X-Forwarded-Proto"), q.r.Host, q.r.Method
+	q.uri = strings.TrimPrefix(q.r.RequestURI, "/auth/envoy")
+	return q.complete()
+}
+
+// complete reports whether everything is there, and nothing that a header cannot
+// have. A comma would be a list of several proxies.
+func (q *question) complete() bool {
+	return q.scheme != "" && q.host != "" && q.method != "" && strings.HasPrefix(q.uri, "/") && len(q.uri) <= maxURI &&
+		!strings.ContainsAny(q.host, ", /@\\?#") && !strings.ContainsAny(q.uri, " \t")
+}
+
+// maxURI is more than proxies accept by default.
+const maxURI = 16 << 10
+
+// view reports whether a person looks at the answer, so that a redirect leads them.
+// Browsers say so (Fetch Metadata); of others, and over plain HTTP, it is taken from
+// what they accept.
+func (q *question) view() bool {
+	if q.method != http.MethodGet && q.method != http.MethodHead {
+		return false
+	}
+	if mode := q.r.Header["Sec-Fetch-Mode"]; len(mode) > 0 {
+		return mode[0] == "navigate"
+	}
+	return strings.Contains(q.r.Header.Get("Accept"), "text/html") && q.r.Header.Get("X-Requested-With") == ""
+}
+
+// maxPage is the longest address to come back to.
+const maxPage = 2000
+
+// page is where to come back to: the page itself, or the one that a request belongs to
+// which is no page view. Of an address that is too long the query is left out, then
+// the path.
+func (q *question) page() string {
+	uri := q.uri
+	if !q.view() {
+		uri = "/"
+		if from, err := url.Parse(q.r.Header.Get("Referer")); err == nil && from.Scheme+"://"+from.Host == q.found.Origin {
+			uri = from.RequestURI()
+		}
+	}
+	if strings.HasPrefix(uri, "/.twinlatch/") {
+		uri = "/"
+	}
+	return q.found.Origin + sendable(uri)
+}
+
+// sendable is a path and query without what the address of a redirect cannot have.
+func sendable(uri string) string {
+	if len(uri) > maxPage {
+		uri, _, _ = strings.Cut(uri, "?")
+	}
+	if len(uri) > maxPage {
+		return "/"
+	}
+	var b strings.Builder
+	for i := range len(uri) {
+		if c := uri[i]; c <= ' ' || c >= 0x7f || c == '\\' || c == '#' {
+			const digits = "0123456789ABCDEF"
+			b.WriteByte('%')
+			b.WriteByte(digits[c>>4])
+			b.WriteByte(digits[c&15])
+			continue
+		}
+		b.WriteByte(uri[i])
+	}
+	if b.Len() > maxPage {
+		return "/"
+	}
+	return b.String()
+}

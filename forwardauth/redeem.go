@@ -1,0 +1,42 @@
+package forwardauth
+
+import (
+	"errors"
+	"net/http"
+
+	"github.com/twinlatch/twinlatch"
+	"github.com/twinlatch/twinlatch/web"
+)
+
+// redeem answers what is ours on the host of an app: the second half of a hand-over.
+// It never passes.
+func (d *Door) redeem(w http.ResponseWriter, q question) {
+	r, ok := web.ReadRedemption(q.uri)
+	if !ok || q.method != http.MethodGet || d.shared.Reaches(q.found.Host) {
+		d.refuse(w, q, problem{status: http.StatusForbidden, name: "no-rule", title: "There is nothing here."})
+		return
+	}
+	to := q.found.Origin + sendable(r.To)
+	state, known := d.state(q)
+	if !known {
+		d.refuse(w, q, problem{status: http.StatusForbidden, name: "no-state",
+			title: "This browser did not begin signing in here, or keeps no cookies. Open the page again."})
+		return
+	}
+	token, _ := twinlatch.ParseToken(r.Ticket)
+	own, err := d.cfg.Service.HandOver(q.r.Context(), token, q.found.Host, state, d.client(q))
+	switch {
+	case err == nil:
+		d.ownOf(q).Write(w, own)
+		q.kind.redirect(w, to)
+	case errors.Is(err, twinlatch.ErrNotFresh) && !r.Again:
+		q.kind.redirect(w, d.ours(web.HandOver{To: to, State: twinlatch.StateDigest(state), Again: true}.Path()))
+	case errors.Is(err, twinlatch.ErrNotFresh):
+		d.refuse(w, q, problem{status: http.StatusForbidden, name: "unknown-address",
+			title: "Your address changes from one request to the next, so the code cannot count. Open the page again."})
+	case errors.Is(err, twinlatch.ErrExpired), errors.Is(err, twinlatch.ErrNoSession):
+		q.kind.redirect(w, to) // which asks for a new ticket, where one is needed
+	default:
+		d.broken(w, q, err)
+	}
+}

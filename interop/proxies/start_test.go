@@ -1,0 +1,209 @@
+package proxies
+
+import (
+	"bytes"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+)
+
+const patience = 20 * time.Second // for a proxy to start or to answer
+
+// The apps are known by these names; the proxies' port is behind them.
+const wikiHost, filesHost = "wiki.example.test", "files.example.test"
+
+// kind is a proxy of other people.
+type kind struct {
+	name  string
+	needs []tool
+	// launch runs it on p.address with its files of docs/forward-auth.
+	launch func(t *testing.T, p *proxy)
+}
+
+// tool is a file, or a command in PATH, and the Debian package it is in.
+type tool struct{ path, debian string }
+
+var kinds = []kind{
+	{"nginx", []tool{{"nginx", "nginx"}}, startNginx},
+	{"caddy", []tool{{"caddy", "caddy"}}, startCaddy},
+	{"haproxy", []tool{{"haproxy", "haproxy"}}, startHAProxy},
+	{"apache", []tool{{"apache2", "apache2"}, {"/usr/lib/apache2/modules/mod_lua.so", "apache2"}, {"/usr/share/lua/5.3/socket/http.lua", "lua-socket"}}, startApache},
+}
+
+// proxy is a running one, with two apps behind it.
+type proxy struct {
+	address     string // where it listens, HOST:PORT
+	twinlatch   string // whom it asks, HOST:PORT
+	wiki, files *app
+	dir         string
+}
+
+// host is what a browser sends for the app called name.
+func (p *proxy) host(name string) string {
+	_, port, _ := net.SplitHostPort(p.address)
+	return net.JoinHostPort(name, port)
+}
+
+// start runs a proxy that asks whoever listens at twinlatch (HOST:PORT), until
+// the test ends.
+func (k kind) start(t *testing.T, twinlatch string) *proxy {
+	t.Helper()
+	needTools(t, k.needs)
+	p := &proxy{address: freeAddress(t), twinlatch: twinlatch, wiki: newApp(t, "wiki"), files: newApp(t, "files"), dir: t.TempDir()}
+	k.launch(t, p)
+	return p
+}
+
+// onEach runs a test with each proxy.
+func onEach(t *testing.T, test func(t *testing.T, k kind)) {
+	for _, k := range kinds {
+		t.Run(k.name, func(t *testing.T) {
+			t.Parallel()
+			test(t, k)
+		})
+	}
+}
+
+func needTools(t *testing.T, tools []tool) {
+	t.Helper()
+	var missing []string
+	for _, tool := range tools {
+		if _, err := command(tool.path); err != nil {
+			missing = append(missing, tool.debian)
+		}
+	}
+	if missing != nil {
+		t.Fatalf("please install: %s (names of Debian's packages)", strings.Join(missing, " "))
+	}
+}
+
+// command finds a program also where only root looks.
+func command(name string) (string, error) {
+	if filepath.IsAbs(name) {
+		_, err := os.Stat(name)
+		return name, err
+	}
+	if path, err := exec.LookPath(name); err == nil {
+		return path, nil
+	}
+	return exec.LookPath("/usr/sbin/" + name)
+}
+
+// documented is the path of a file that operators are told to use.
+func documented(t *testing.T, name string) string {
+	t.Helper()
+	path, err := filepath.Abs(filepath.Join("..", "..", "docs", "forward-auth", name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(path); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// ports are below those that systems hand out by themselves, so that nobody else
+// gets one between its choice here and its use by a proxy.
+var ports = func() *atomic.Uint32 {
+	n := new(atomic.Uint32)
+	n.Store(uint32(os.Getpid()) * 37)
+	return n
+}()
+
+// freeAddress is one where nobody listens, for who cannot be handed a listener.
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	const first, many = 20_000, 10_000
+	for range many {
+		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", first+ports.Add(1)%many))
+		if err != nil {
+			continue
+		}
+		l.Close()
+		return l.Addr().String()
+	}
+	t.Fatal("no port is free")
+	return ""
+}
+
+// write puts a file into the proxy's folder.
+func (p *proxy) write(t *testing.T, name, format string, args ...any) string {
+	t.Helper()
+	path := filepath.Join(p.dir, name)
+	if err := os.WriteFile(path, fmt.Appendf(nil, format, args...), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// output is what a process printed so far.
+type output struct {
+	mu  sync.Mutex
+	all bytes.Buffer
+}
+
+func (o *output) Write(b []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.all.Write(b)
+}
+
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.all.String()
+}
+
+// run starts a program in the foreground and returns when it accepts
+// connections. It and its children end with the test, and what they said is
+// shown if that failed.
+func (p *proxy) run(t *testing.T, env []string, name string, args ...string) {
+	t.Helper()
+	path, err := command(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	said := new(output)
+	cmd := exec.Command(path, args...)
+	cmd.Dir, cmd.Stdout, cmd.Stderr = p.dir, said, said
+	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + p.dir, "TWINLATCH=" + p.twinlatch}, env...)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan struct{})
+	go func() {
+		cmd.Wait()
+		close(ended)
+	}()
+	t.Cleanup(func() {
+		syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
+		<-ended
+		if t.Failed() {
+			t.Logf("%s said:\n%s", name, said)
+		}
+	})
+	tick, late := time.NewTicker(10*time.Millisecond), time.After(patience)
+	defer tick.Stop()
+	for {
+		if conn, err := net.Dial("tcp", p.address); err == nil {
+			conn.Close()
+			return
+		}
+		select {
+		case <-ended:
+			t.Fatalf("%s ended", name)
+		case <-late:
+			t.Fatalf("%s does not listen at %s", name, p.address)
+		case <-tick.C:
+		}
+	}
+}
