@@ -146,10 +146,10 @@ func (p Policy) Decide(a Account, s Session, now time.Time, ip netip.Addr) (Step
 	return Pass, ""
 }
 
-// age is how long ago the second step was done that counts for ip; negative: it was
-// not.
-func (p Policy) age(s Session, now time.Time, ip netip.Addr) time.Duration {
-	slot, same := p.slotFor(s, ip)
+// SecondStepAge is how long ago the second step was done that counts for ip; negative:
+// it was not.
+func (p Policy) SecondStepAge(s Session, now time.Time, ip netip.Addr) time.Duration {
+	slot, same := p.withDefaults().slotFor(s, ip)
 	if !same || slot.At.IsZero() {
 		return -1
 	}

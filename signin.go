@@ -130,7 +130,7 @@ func (s *Service) decide(row SessionRow, c Client) Decision {
 	if step == NeedFirstStep {
 		return Decision{Reason: reason}
 	}
-	return Decision{step, reason, &facts{row, c.IP, step, reason, s.cfg.Policy.age(row.Session, now, c.IP)}}
+	return Decision{step, reason, &facts{row, c.IP, step, reason, s.cfg.Policy.SecondStepAge(row.Session, now, c.IP)}}
 }
 
 // ConfirmPassword is the fresh proof while two-step verification is off. The

@@ -83,6 +83,7 @@ func problemOf(need rules.Need, why rules.Reason, codeEvery time.Duration) probl
 // refuse answers a problem. nginx shows no body of ours, so its snippet gets the
 // document in a header.
 func (d *Door) refuse(w http.ResponseWriter, q question, p problem) {
+	d.cfg.Log.DebugContext(q.r.Context(), "forward-auth refused", "host", q.found.Host, "problem", p.name, "reason", p.reason)
 	document, err := json.Marshal(struct {
 		Type   string       `json:"type"`
 		Title  string       `json:"title"`

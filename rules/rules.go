@@ -77,35 +77,50 @@ const (
 	Nothing                    // pass
 )
 
-// Need says what the rule asks of who a check found, and why where the reason is not
-// the check's. It is pure.
-func (r *Rule) Need(d twinlatch.Decision) (Need, Reason) {
+// Visitor is somebody as rules see them.
+type Visitor struct {
+	Step    twinlatch.Step
+	Reason  twinlatch.Reason
+	Account *twinlatch.Account       // nil before the first step
+	Within  func(time.Duration) bool // whether the second step is that young
+}
+
+// visitor is who a check found.
+func visitor(d twinlatch.Decision) Visitor {
+	v := Visitor{Step: d.Step, Reason: d.Reason}
+	if who, ok := d.Passed(); ok {
+		a := who.Account()
+		v.Account, v.Within = &a, who.SecondStepWithin
+	}
+	return v
+}
+
+// Need says what the rule asks of somebody, and why. It is pure.
+func (r *Rule) Need(v Visitor) (Need, Reason) {
 	switch r.Ask {
 	case Public:
 		return Nothing, ""
-	case Deny:
-		return Forbidden, ReasonDenied
 	case SignedIn, SecondStep:
 	default:
 		return Forbidden, ReasonDenied
 	}
-	switch d.Step {
-	case twinlatch.NeedFirstStep:
-		return NeedFirstStep, Reason(d.Reason)
+	switch v.Step {
+	case twinlatch.Pass:
 	case twinlatch.NeedSecondStep:
-		return NeedSecondStep, Reason(d.Reason)
+		return NeedSecondStep, Reason(v.Reason)
 	case twinlatch.NeedFactor:
-		return NeedFactor, Reason(d.Reason)
+		return NeedFactor, Reason(v.Reason)
+	default:
+		return NeedFirstStep, Reason(v.Reason)
 	}
-	who, ok := d.Passed()
-	switch {
-	case !ok:
+	switch a := v.Account; {
+	case a == nil:
 		return NeedFirstStep, ""
-	case len(r.Groups) > 0 && !slices.ContainsFunc(who.Account().Groups, func(g string) bool { return slices.Contains(r.Groups, g) }):
+	case len(r.Groups) > 0 && !slices.ContainsFunc(r.Groups, func(g string) bool { return slices.Contains(a.Groups, g) }):
 		return Forbidden, ReasonGroup
-	case r.Ask == SecondStep && !who.Account().TwoStep:
+	case r.Ask == SecondStep && !a.TwoStep:
 		return NeedFactor, ReasonTwoStepOff
-	case r.Within > 0 && !who.SecondStepWithin(r.Within):
+	case r.Within > 0 && !v.Within(r.Within):
 		return NeedSecondStep, ReasonOld
 	}
 	return Nothing, ""
@@ -121,11 +136,14 @@ const (
 	ReasonOld        Reason = "not_recent"   // the second step is older than the rule allows
 )
 
-// Need is the hardest that any of the rules asks. None deny.
-func (f Found) Need(d twinlatch.Decision) (Need, Reason) {
+// Need is the hardest that any of the rules asks of who a check found. None deny.
+func (f Found) Need(d twinlatch.Decision) (Need, Reason) { return f.Asks(visitor(d)) }
+
+// Asks is Need of anybody.
+func (f Found) Asks(v Visitor) (Need, Reason) {
 	need, why := Forbidden, ReasonDenied
 	for i, r := range f.Rules {
-		if n, w := r.Need(d); i == 0 || n < need {
+		if n, w := r.Need(v); i == 0 || n < need {
 			need, why = n, w
 		}
 	}

@@ -17,6 +17,12 @@ import (
 // handler is all that every request goes through, from the outside to the doors.
 func (o Options) handler() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if o.Checks != nil {
+			if checks := o.Checks(r); checks != nil {
+				checks.ServeHTTP(w, r)
+				return
+			}
+		}
 		started := time.Now()
 		id := newRequestID()
 		r = r.WithContext(withRequestID(r.Context(), id))

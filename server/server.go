@@ -30,6 +30,7 @@ type Options struct {
 	Listener   net.Listener                                 // already open; Run closes it
 	Address    string                                       // the public URL, for the line that says we are ready
 	Handler    http.Handler                                 // all doors
+	Checks     func(*http.Request) http.Handler             // answers what proxies ask for each request, which is neither numbered nor logged; nil, or nil of a request: Handler does
 	Ready      func(context.Context) error                  // nil error: requests can be served; required
 	Sweep      func(context.Context) error                  // deletes what has ended; nil: nothing to sweep
 	Checkpoint func(context.Context) error                  // has the trail held by checkpoints; nil: it is not

@@ -13,8 +13,10 @@ import (
 // them wait for each other.
 func (s *Store) Administer(ctx context.Context, admin, target twinlatch.AccountID, fn func(twinlatch.View, twinlatch.Tx) error) error {
 	return retry(ctx, func() error {
+		own := &tx{}
+		defer func() { s.changed(own, target) }()
 		return within(ctx, s.write, nil, func(t *sql.Tx) error {
-			own := &tx{view{ctx, t, string(target)}}
+			own.view = view{ctx, t, string(target)}
 			if err := own.do(`UPDATE administration SET acts = acts + 1 WHERE id = 1`); err != nil {
 				return err
 			}
@@ -153,6 +155,7 @@ func (s *Store) Requirements(ctx context.Context, realm string) (all []twinlatch
 
 // PutRequirement implements twinlatch.Tx.
 func (t *tx) PutRequirement(realm string, r twinlatch.Requirement) error {
+	t.beyond = true
 	return t.do(`
 		INSERT INTO requirements (realm, member, starts_at, grace) VALUES ($1, $2, $3, $4)
 		ON CONFLICT (realm, member) DO UPDATE SET starts_at = excluded.starts_at, grace = excluded.grace`,
@@ -161,6 +164,7 @@ func (t *tx) PutRequirement(realm string, r twinlatch.Requirement) error {
 
 // DeleteRequirement implements twinlatch.Tx.
 func (t *tx) DeleteRequirement(realm, group string) error {
+	t.beyond = true
 	return t.must(twinlatch.ErrNotFound, `DELETE FROM requirements WHERE realm = $1 AND member = $2`, realm, group)
 }
 

@@ -93,6 +93,6 @@ func (s *Store) AdvanceDevice(ctx context.Context, kind twinlatch.Kind, name str
 // unowned runs fn in a transaction of no account.
 func (s *Store) unowned(ctx context.Context, fn func(*tx) error) error {
 	return retry(ctx, func() error {
-		return within(ctx, s.write, nil, func(t *sql.Tx) error { return fn(&tx{view{ctx, t, ""}}) })
+		return within(ctx, s.write, nil, func(t *sql.Tx) error { return fn(&tx{view: view{ctx, t, ""}}) })
 	})
 }

@@ -72,6 +72,9 @@ func openSQLite(ctx context.Context, path string) (_ *Store, err error) {
 			return stmt.QueryRowContext(context.WithoutCancel(ctx), args...)
 		}
 	}
+	if s.cached, err = newCache(path); err != nil {
+		return nil, err
+	}
 	return s, nil
 }
 

@@ -20,7 +20,7 @@ func (s *Store) CheckKeys(ctx context.Context, checks map[string][]byte) error {
 		return wrap(errors.New("a key without id"))
 	}
 	return retry(ctx, func() error {
-		return within(ctx, s.write, nil, func(t *sql.Tx) error { return checkKeys(&tx{view{ctx, t, ""}}, checks) })
+		return within(ctx, s.write, nil, func(t *sql.Tx) error { return checkKeys(&tx{view: view{ctx, t, ""}}, checks) })
 	})
 }
 

@@ -50,26 +50,31 @@ func readSession(from *sql.Row, id twinlatch.AccountID, s twinlatch.SessionID) (
 
 // Session implements twinlatch.Store.
 func (s *Store) Session(ctx context.Context, id twinlatch.AccountID, session twinlatch.SessionID) (twinlatch.SessionRow, error) {
-	return check(ctx, id, session, func() *sql.Row { return s.session(ctx, string(id), string(session)) })
+	return s.check(ctx, rowKey{id, session, ""}, func() *sql.Row { return s.session(ctx, string(id), string(session)) })
 }
 
 // Hosted implements twinlatch.Store.
 func (s *Store) Hosted(ctx context.Context, id twinlatch.AccountID, session twinlatch.SessionID, host string) (twinlatch.SessionRow, error) {
-	return check(ctx, id, session, func() *sql.Row { return s.hosted(ctx, string(id), string(session), host) })
+	if host == "" {
+		return twinlatch.SessionRow{}, twinlatch.ErrNotFound
+	}
+	return s.check(ctx, rowKey{id, session, host}, func() *sql.Row { return s.hosted(ctx, string(id), string(session), host) })
 }
 
-func check(ctx context.Context, id twinlatch.AccountID, session twinlatch.SessionID, query func() *sql.Row) (twinlatch.SessionRow, error) {
+func (s *Store) check(ctx context.Context, key rowKey, query func() *sql.Row) (twinlatch.SessionRow, error) {
 	if err := ctx.Err(); err != nil {
 		return twinlatch.SessionRow{}, err
 	}
-	row, err := readSession(query(), id, session)
-	if err != nil && conflict(err) { // only when the database is serializable
-		err = retry(ctx, func() (err error) {
-			row, err = readSession(query(), id, session)
-			return err
-		})
-	}
-	return row, err
+	return s.cached.row(key, func() (twinlatch.SessionRow, error) {
+		row, err := readSession(query(), key.account, key.session)
+		if err != nil && conflict(err) { // only when the database is serializable
+			err = retry(ctx, func() (err error) {
+				row, err = readSession(query(), key.account, key.session)
+				return err
+			})
+		}
+		return row, err
+	})
 }
 
 // Session implements twinlatch.View.

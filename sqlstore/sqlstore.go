@@ -53,6 +53,7 @@ type Store struct {
 	snapshot    *sql.TxOptions // of a consistent read
 	session     queryRow       // runs selectSession
 	hosted      queryRow       // runs selectHosted
+	cached      *cache         // of both; nil: they read each time
 }
 
 var _ twinlatch.Store = (*Store)(nil)

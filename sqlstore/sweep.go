@@ -14,6 +14,7 @@ const batch = 1000
 // PostgreSQL only the outer question is asked again after waiting for a row
 // that somebody renews.
 func (s *Store) Sweep(ctx context.Context, now, since time.Time) error {
+	defer s.cached.changedAll()
 	for _, dead := range [...]struct {
 		query  string
 		before time.Time

@@ -18,10 +18,22 @@ const (
 // Tx implements twinlatch.Store.
 func (s *Store) Tx(ctx context.Context, id twinlatch.AccountID, fn func(twinlatch.Tx) error) error {
 	return retry(ctx, func() error {
+		own := &tx{}
+		defer func() { s.changed(own, id) }()
 		return within(ctx, s.write, nil, func(t *sql.Tx) error {
-			return fn(&tx{view{ctx, t, string(id)}})
+			own.view = view{ctx, t, string(id)}
+			return fn(own)
 		})
 	})
+}
+
+// changed tells checks that what they read of an account may have changed.
+func (s *Store) changed(t *tx, id twinlatch.AccountID) {
+	if t.beyond {
+		s.cached.changedAll()
+		return
+	}
+	s.cached.changed(id)
 }
 
 // View implements twinlatch.Store.
@@ -75,7 +87,10 @@ type view struct {
 }
 
 // tx implements twinlatch.Tx.
-type tx struct{ view }
+type tx struct {
+	view
+	beyond bool // it changed what checks read of other accounts
+}
 
 var (
 	_ twinlatch.View = (*view)(nil)

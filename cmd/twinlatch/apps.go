@@ -36,11 +36,11 @@ func newRules(cfg *config.Config) (*rules.Set, error) {
 	return apps, nil
 }
 
-// withForwardAuth puts the door for proxies beside the pages. It comes first and sees
-// each path as it was sent.
-func withForwardAuth(pages http.Handler, service *twinlatch.Service, cfg *config.Config, apps *rules.Set, log *slog.Logger) (http.Handler, error) {
+// newChecks is the door for proxies, for the requests that are its. It sees each path
+// as it was sent. Nil: there are no apps.
+func newChecks(service *twinlatch.Service, cfg *config.Config, apps *rules.Set, log *slog.Logger) (func(*http.Request) http.Handler, error) {
 	if apps.Empty() {
-		return pages, nil
+		return nil, nil
 	}
 	door, err := forwardauth.New(forwardauth.Config{
 		Service: service, Address: cfg.Address, Rules: apps, Proxies: cfg.Proxies,
@@ -49,11 +49,10 @@ func withForwardAuth(pages http.Handler, service *twinlatch.Service, cfg *config
 	if err != nil {
 		return nil, err
 	}
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	return func(r *http.Request) http.Handler {
 		if strings.HasPrefix(r.RequestURI, forwardauth.Prefix) && r.URL.Path != web.HandOverPath {
-			door.ServeHTTP(w, r)
-			return
+			return door
 		}
-		pages.ServeHTTP(w, r)
-	}), nil
+		return nil
+	}, nil
 }

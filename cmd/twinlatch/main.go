@@ -15,6 +15,7 @@
 //	twinlatch account reset LOGIN   of somebody who lost all methods and codes
 //	twinlatch account end|disable|enable|delete|groups LOGIN
 //	twinlatch require show|set|remove
+//	twinlatch rules explain --url URL  which rule decides, and what would be asked
 //	twinlatch yubikey import FILE   keys of YubiKeys whose codes are judged here
 //	twinlatch yubikey list
 //	twinlatch yubikey remove IDENTITY
@@ -80,6 +81,9 @@ type cli struct {
 		Set    requireSetCommand    `cmd:"" help:"Require it of everybody or of a group."`
 		Remove requireRemoveCommand `cmd:"" help:"Take that back."`
 	} `cmd:"" help:"Of whom 2-step verification is required."`
+	Rules struct {
+		Explain rulesExplainCommand `cmd:"" help:"Say which rule decides about an address, and what it asks of whom."`
+	} `cmd:"" help:"The rules for protected apps (forward_auth.rules)."`
 	Yubikey struct {
 		Import yubikeyImportCommand `cmd:"" help:"Add the YubiKeys of a file."`
 		List   yubikeyListCommand   `cmd:"" help:"Say which there are."`

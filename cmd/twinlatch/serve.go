@@ -76,6 +76,7 @@ func (c *serveCommand) Run(t terminal) error {
 		Listener:   listener,
 		Address:    cfg.Address.String(),
 		Handler:    program.handler,
+		Checks:     program.checks,
 		Ready:      program.ready,
 		Sweep:      program.sweep,
 		Checkpoint: program.checkpoint,

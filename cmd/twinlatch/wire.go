@@ -33,6 +33,7 @@ import (
 // program is what was put together.
 type program struct {
 	handler                  http.Handler
+	checks                   func(*http.Request) http.Handler
 	receipts                 map[string]http.Handler
 	ready, sweep, checkpoint func(context.Context) error
 	deliver                  func(context.Context) (int, error)
@@ -142,12 +143,13 @@ func wire(ctx context.Context, cfg *config.Config, log *slog.Logger) (_ *program
 	if err != nil {
 		return nil, err
 	}
-	handler, err := withForwardAuth(door, service, cfg, apps, log)
+	checks, err := newChecks(service, cfg, apps, log)
 	if err != nil {
 		return nil, err
 	}
 	return &program{
-		handler:    handler,
+		handler:    door,
+		checks:     checks,
 		receipts:   carried.listen(service.Receive),
 		ready:      store.Ping,
 		sweep:      service.Sweep,

@@ -1,0 +1,33 @@
+//go:build unix
+
+package sqlstore
+
+import (
+	"fmt"
+	"os"
+	"sync/atomic"
+	"syscall"
+	"unsafe"
+)
+
+const sharedBytes = 32 << 10 // 4096 counters
+
+// shareCounters maps a file beside the database into memory. Each process on the
+// database sees what the others count there at once. What the file holds means nothing
+// when no process has it open.
+func shareCounters(path string) ([]atomic.Uint64, func(), error) {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|syscall.O_NOFOLLOW, 0o600)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer f.Close()
+	if err := f.Truncate(sharedBytes); err != nil { // never shorter than before
+		return nil, nil, err
+	}
+	memory, err := syscall.Mmap(int(f.Fd()), 0, sharedBytes, syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_SHARED)
+	if err != nil {
+		return nil, nil, fmt.Errorf("%s: %w", path, err)
+	}
+	counters := unsafe.Slice((*atomic.Uint64)(unsafe.Pointer(unsafe.SliceData(memory))), sharedBytes/8)
+	return counters, func() { _ = syscall.Munmap(memory) }, nil
+}
