@@ -90,11 +90,25 @@ func (f *facts) Session() Session {
 	return f.row.Session
 }
 
-// SecondStepWithin reports whether the second step was done at most d before the
-// check, for the address of the check. It is false while two-step verification is off.
-func (f *facts) SecondStepWithin(d time.Duration) bool {
-	return f != nil && f.row.Account.TwoStep && f.age >= 0 && f.age <= d
+// SecondStepAge is how long before the check the second step was done, for the address
+// of the check; negative: it was not, or two-step verification is off.
+func (f *facts) SecondStepAge() time.Duration {
+	if f == nil || !f.row.Account.TwoStep {
+		return -1
+	}
+	return f.age
 }
+
+// Groups are those of the account, as of the check. They must not be changed.
+func (f *facts) Groups() []string {
+	if f == nil {
+		return nil
+	}
+	return f.row.Account.Groups
+}
+
+// TwoStep reports whether two-step verification is on, as of the check.
+func (f *facts) TwoStep() bool { return f != nil && f.row.Account.TwoStep }
 
 // Reason is why the second step is asked of a Known. It is empty when the
 // session passed, so of a Passed always.

@@ -96,7 +96,7 @@ func (s *Service) Check(ctx context.Context, t Token, c Client) (Decision, error
 	if err != nil {
 		return Decision{}, err
 	}
-	if subtle.ConstantTimeCompare(row.SecretHash, t.hash()) != 1 {
+	if digest := t.digest(); subtle.ConstantTimeCompare(row.SecretHash, digest[:]) != 1 {
 		return Decision{}, nil
 	}
 	d := s.decide(row, c)
@@ -122,14 +122,15 @@ func (s *Service) touch(ctx context.Context, session Session, c Client) {
 	}
 	now := s.now()
 	stale := now.Add(-every)
-	if !session.SeenAt.Before(stale) {
-		return
+	if session.SeenAt.Before(stale) {
+		s.note(ctx, session.Account, session.ID, canonical(c.IP), now, stale)
 	}
-	err := s.cfg.Store.Tx(ctx, session.Account, func(tx Tx) error {
-		return tx.Touch(session.ID, canonical(c.IP), now, stale)
-	})
+}
+
+func (s *Service) note(ctx context.Context, id AccountID, session SessionID, ip netip.Addr, now, stale time.Time) {
+	err := s.cfg.Store.Tx(ctx, id, func(tx Tx) error { return tx.Touch(session, ip, now, stale) })
 	if err != nil {
-		s.cfg.Log.WarnContext(ctx, "last request not noted", "account", session.Account, "error", err)
+		s.cfg.Log.WarnContext(ctx, "last request not noted", "account", id, "error", err)
 	}
 }
 

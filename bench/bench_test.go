@@ -36,7 +36,7 @@ type person struct {
 	token    twinlatch.Token
 }
 
-func newPerson(b *testing.B, database string) *person {
+func newPerson(b testing.TB, database string) *person {
 	b.Helper()
 	ctx := context.Background()
 	env := twinlatchtest.On(b, database)

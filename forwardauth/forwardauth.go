@@ -100,7 +100,10 @@ func (d *Door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		d.refuse(w, q, problem{status: http.StatusForbidden, name: "unknown-proxy", title: "This proxy is not one of those in setting proxies."})
 		return
 	}
-	if !q.kind.read(&q) {
+	kind := q.kind
+	q = kind.read(r)
+	q.kind, q.r = kind, r
+	if !q.complete() {
 		d.refuse(w, q, problem{status: http.StatusForbidden, name: "bad-question", title: "The proxy does not say which address was asked for."})
 		return
 	}

@@ -9,8 +9,8 @@ import (
 // kind is how a proxy asks and what it makes of answers.
 type kind struct {
 	path   string
-	read   func(*question) bool // from the headers or the line of the request; false: it makes no sense
-	status int                  // of an answer that leads elsewhere, by Location
+	read   func(*http.Request) question // from the headers or the line of the request
+	status int                          // of an answer that leads elsewhere, by Location
 }
 
 var kinds = [...]kind{
@@ -52,31 +52,28 @@ func once(r *http.Request, name string) string {
 
 // forwarded reads X-Forwarded-Method, -Proto, -Host and -Uri: what Traefik's
 // forwardAuth and Caddy's forward_auth send.
-func forwarded(q *question) bool {
-	q.scheme, q.host = once(q.r, "X-Forwarded-Proto"), once(q.r, "X-Forwarded-Host")
-	q.uri, q.method = once(q.r, "X-Forwarded-Uri"), once(q.r, "X-Forwarded-Method")
-	return q.complete()
+func forwarded(r *http.Request) question {
+	return question{
+		scheme: once(r, "X-Forwarded-Proto"), host: once(r, "X-Forwarded-Host"),
+		uri: once(r, "X-Forwarded-Uri"), method: once(r, "X-Forwarded-Method"),
+	}
 }
 
 // original reads X-Original-URL and X-Original-Method, which our snippet for nginx
 // sets, as its auth_request sends nothing about the request by itself.
-func original(q *question) bool {
-	address := once(q.r, "X-Original-Url")
-	scheme, rest, ok := strings.Cut(address, "://")
-	i := strings.IndexByte(rest, '/')
-	if !ok || i < 0 {
-		return false
-	}
-	q.scheme, q.host, q.uri, q.method = scheme, rest[:i], rest[i:], once(q.r, "X-Original-Method")
-	return q.complete()
+func original(r *http.Request) question {
+	scheme, rest, _ := strings.Cut(once(r, "X-Original-Url"), "://")
+	i := max(0, strings.IndexByte(rest, '/'))
+	return question{scheme: scheme, host: rest[:i], uri: rest[i:], method: once(r, "X-Original-Method")}
 }
 
 // envoy reads the request itself: ext_authz sends method, host and path of the client,
 // the path behind its path_prefix.
-func envoy(q *question) bool {
-	q.scheme, q.host, q.method = once(q.r, "X-Forwarded-Proto"), q.r.Host, q.r.Method
-	q.uri = strings.TrimPrefix(q.r.RequestURI, "/auth/envoy")
-	return q.complete()
+func envoy(r *http.Request) question {
+	return question{
+		scheme: once(r, "X-Forwarded-Proto"), host: r.Host,
+		uri: strings.TrimPrefix(r.RequestURI, "/auth/envoy"), method: r.Method,
+	}
 }
 
 // complete reports whether everything is there, and nothing that a header cannot

@@ -77,20 +77,22 @@ const (
 	Nothing                    // pass
 )
 
-// Visitor is somebody as rules see them.
+// Visitor is somebody as rules see them. Before Step is Pass, the rest does not matter.
 type Visitor struct {
 	Step    twinlatch.Step
 	Reason  twinlatch.Reason
-	Account *twinlatch.Account       // nil before the first step
-	Within  func(time.Duration) bool // whether the second step is that young
+	Groups  []string
+	TwoStep bool
+	Age     time.Duration // of the second step; negative: it was not done
 }
 
 // visitor is who a check found.
 func visitor(d twinlatch.Decision) Visitor {
 	v := Visitor{Step: d.Step, Reason: d.Reason}
 	if who, ok := d.Passed(); ok {
-		a := who.Account()
-		v.Account, v.Within = &a, who.SecondStepWithin
+		v.Groups, v.TwoStep, v.Age = who.Groups(), who.TwoStep(), who.SecondStepAge()
+	} else if d.Step == twinlatch.Pass {
+		v.Step = twinlatch.NeedFirstStep
 	}
 	return v
 }
@@ -113,14 +115,12 @@ func (r *Rule) Need(v Visitor) (Need, Reason) {
 	default:
 		return NeedFirstStep, Reason(v.Reason)
 	}
-	switch a := v.Account; {
-	case a == nil:
-		return NeedFirstStep, ""
-	case len(r.Groups) > 0 && !slices.ContainsFunc(r.Groups, func(g string) bool { return slices.Contains(a.Groups, g) }):
+	switch {
+	case len(r.Groups) > 0 && !slices.ContainsFunc(r.Groups, func(g string) bool { return slices.Contains(v.Groups, g) }):
 		return Forbidden, ReasonGroup
-	case r.Ask == SecondStep && !a.TwoStep:
+	case r.Ask == SecondStep && !v.TwoStep:
 		return NeedFactor, ReasonTwoStepOff
-	case r.Within > 0 && !v.Within(r.Within):
+	case r.Within > 0 && (v.Age < 0 || v.Age > r.Within):
 		return NeedSecondStep, ReasonOld
 	}
 	return Nothing, ""

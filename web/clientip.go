@@ -39,12 +39,17 @@ func ClientIP(r *http.Request, proxies []netip.Prefix) netip.Addr {
 	if forwarded == "" || len(forwarded) > maxForwardedIP {
 		return netip.Addr{}
 	}
-	hops := strings.Split(forwarded, ",")
-	if len(hops) > maxHops {
+	if strings.Count(forwarded, ",") >= maxHops {
 		return netip.Addr{}
 	}
-	for i := len(hops) - 1; i >= 0; i-- {
-		hop, err := netip.ParseAddr(strings.Trim(hops[i], " \t"))
+	for more := true; more; {
+		last := forwarded
+		var i int
+		if i = strings.LastIndexByte(forwarded, ','); i >= 0 {
+			forwarded, last = forwarded[:i], forwarded[i+1:]
+		}
+		more = i >= 0
+		hop, err := netip.ParseAddr(strings.Trim(last, " \t"))
 		if err != nil || hop.Zone() != "" {
 			return netip.Addr{}
 		}

@@ -32,7 +32,7 @@ func hostile(t testing.TB) []string {
 }
 
 func TestReturnToRefuses(t *testing.T) {
-	all := append(hostile(t), "/"+strings.Repeat("a", 2048), strings.Repeat("/", 2048))
+	all := append(hostile(t), "/"+strings.Repeat("a", 4096), strings.Repeat("/", 4096))
 	if len(all) < 60 {
 		t.Fatalf("only %d hostile places", len(all))
 	}

@@ -130,10 +130,9 @@ func (c *rulesExplainCommand) account(ctx context.Context, t terminal, service *
 	now, policy := service.Now(), service.Policy()
 	visit := func(s twinlatch.Session) asked {
 		step, reason := policy.Decide(a, s, now, c.IP)
-		return ask(found, rules.Visitor{Step: step, Reason: reason, Account: &a, Within: func(d time.Duration) bool {
-			age := policy.SecondStepAge(s, now, c.IP)
-			return a.TwoStep && age >= 0 && age <= d
-		}}, s, c.IP)
+		return ask(found, rules.Visitor{
+			Step: step, Reason: reason, Groups: a.Groups, TwoStep: a.TwoStep, Age: policy.SecondStepAge(s, now, c.IP),
+		}, s, c.IP)
 	}
 	fresh := twinlatch.Session{CreatedAt: now, PasswordAt: now, SeenAt: now, ExpiresAt: now.Add(policy.SessionFor)}
 	if slot := (twinlatch.Slot{IP: c.IP.Unmap(), At: now}); slot.IP.Is4() {
