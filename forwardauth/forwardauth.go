@@ -159,10 +159,15 @@ func (d *Door) check(w http.ResponseWriter, q question) {
 // cookie is the one that the app's host has, and the host that its token is for; an
 // empty one: it is the token of our pages.
 func (d *Door) cookie(q question) (web.Cookie, string) {
-	if d.shared.Reaches(q.found.Host) {
+	if d.shares(q) {
 		return d.shared, ""
 	}
 	return d.ownOf(q), q.found.Host
+}
+
+// shares reports whether browsers send the cookie of our pages to the app.
+func (d *Door) shares(q question) bool {
+	return d.shared.Reaches(q.found.Host) && (!d.shared.Secure || d.ownOf(q).Secure)
 }
 
 func (d *Door) ownOf(q question) web.Cookie {
@@ -184,7 +189,7 @@ func (d *Door) lead(w http.ResponseWriter, q question, need rules.Need, why rule
 	}
 	to := q.page()
 	state, known := d.state(q)
-	if !known && q.view() && !d.shared.Reaches(q.found.Host) {
+	if !known && q.view() {
 		state = d.newState(w, q)
 	}
 	h := web.HandOver{To: to}

@@ -99,8 +99,9 @@ func (q *question) view() bool {
 	return strings.Contains(q.r.Header.Get("Accept"), "text/html") && q.r.Header.Get("X-Requested-With") == ""
 }
 
-// maxPage is the longest address to come back to.
-const maxPage = 2000
+// maxPage is how long the path and query of a page to come back to may be, as it is in
+// the query of the query of our sign-in page. nginx takes lines of 8 kB.
+const maxPage = 7500
 
 // page is where to come back to: the page itself, or the one that a request belongs to
 // which is no page view. Of an address that is too long the query is left out, then
@@ -121,12 +122,6 @@ func (q *question) page() string {
 
 // sendable is a path and query without what the address of a redirect cannot have.
 func sendable(uri string) string {
-	if len(uri) > maxPage {
-		uri, _, _ = strings.Cut(uri, "?")
-	}
-	if len(uri) > maxPage {
-		return "/"
-	}
 	var b strings.Builder
 	for i := range len(uri) {
 		if c := uri[i]; c <= ' ' || c >= 0x7f || c == '\\' || c == '#' {
@@ -138,8 +133,12 @@ func sendable(uri string) string {
 		}
 		b.WriteByte(uri[i])
 	}
-	if b.Len() > maxPage {
-		return "/"
+	whole := b.String()
+	path, _, _ := strings.Cut(whole, "?")
+	for _, uri := range []string{whole, path} {
+		if len(uri) <= maxPage/2 && len(url.QueryEscape(url.QueryEscape(uri))) <= maxPage {
+			return uri
+		}
 	}
-	return b.String()
+	return "/"
 }

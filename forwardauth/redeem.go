@@ -5,6 +5,7 @@ import (
 	"net/http"
 
 	"github.com/twinlatch/twinlatch"
+	"github.com/twinlatch/twinlatch/rules"
 	"github.com/twinlatch/twinlatch/web"
 )
 
@@ -12,7 +13,7 @@ import (
 // It never passes.
 func (d *Door) redeem(w http.ResponseWriter, q question) {
 	r, ok := web.ReadRedemption(q.uri)
-	if !ok || q.method != http.MethodGet || d.shared.Reaches(q.found.Host) {
+	if !ok || q.method != http.MethodGet {
 		d.refuse(w, q, problem{status: http.StatusForbidden, name: "no-rule", title: "There is nothing here."})
 		return
 	}
@@ -24,10 +25,16 @@ func (d *Door) redeem(w http.ResponseWriter, q question) {
 		return
 	}
 	token, _ := twinlatch.ParseToken(r.Ticket)
-	own, err := d.cfg.Service.HandOver(q.r.Context(), token, q.found.Host, state, d.client(q))
+	c := d.client(q)
+	own, err := d.cfg.Service.HandOver(q.r.Context(), token, q.found.Host, state, c)
+	if err == nil {
+		if !d.shares(q) {
+			d.ownOf(q).Write(w, own)
+		}
+		err = d.stillAsked(q, r.To, own, c)
+	}
 	switch {
 	case err == nil:
-		d.ownOf(q).Write(w, own)
 		q.kind.redirect(w, to)
 	case errors.Is(err, twinlatch.ErrNotFresh) && !r.Again:
 		q.kind.redirect(w, d.ours(web.HandOver{To: to, State: twinlatch.StateDigest(state), Again: true}.Path()))
@@ -39,4 +46,18 @@ func (d *Door) redeem(w http.ResponseWriter, q question) {
 	default:
 		d.broken(w, q, err)
 	}
+}
+
+// stillAsked is ErrNotFresh when the page would ask for the second step again: it may be
+// older for the address that the app sees than for the one that our pages do.
+func (d *Door) stillAsked(q question, uri string, own twinlatch.Token, c twinlatch.Client) error {
+	c.Host = q.found.Host
+	found, err := d.cfg.Service.Check(q.r.Context(), own, c)
+	if err != nil {
+		return err
+	}
+	if need, _ := d.cfg.Rules.Find(q.scheme, q.host, uri).Need(found); need == rules.NeedSecondStep {
+		return twinlatch.ErrNotFresh
+	}
+	return nil
 }

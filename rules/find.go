@@ -25,6 +25,7 @@ type Set struct {
 type app struct {
 	scheme, host string
 	rules        []*Rule // the longest path first
+	loosely      []*Rule // the longest loose path first
 	lax          bool    // a path of theirs is not what loose makes of it
 }
 
@@ -43,6 +44,7 @@ func New(lines []string, span func(string) (time.Duration, error)) (*Set, error)
 	}
 	for _, a := range s.apps {
 		slices.SortFunc(a.rules, func(x, y *Rule) int { return len(y.Path) - len(x.Path) })
+		a.loosely = slices.SortedStableFunc(slices.Values(a.rules), func(x, y *Rule) int { return len(y.loose) - len(x.loose) })
 	}
 	return s, nil
 }
@@ -132,7 +134,7 @@ func (a *app) simply(path string) []*Rule {
 		}
 		path = unescaped
 	}
-	if !plain(path) {
+	if !plain(path) || strings.ContainsFunc(path, vanishes) {
 		return nil
 	}
 	r := longest(a.rules, path, func(r *Rule) string { return r.Path })
@@ -143,7 +145,7 @@ func (a *app) simply(path string) []*Rule {
 		if !plain(lax) {
 			return nil
 		}
-		if other := longest(a.rules, lax, func(r *Rule) string { return r.loose }); other == nil || other.loose != r.loose {
+		if other := longest(a.loosely, lax, func(r *Rule) string { return r.loose }); other == nil || other.loose != r.loose {
 			return nil
 		}
 	}
@@ -175,8 +177,8 @@ func (a *app) possibly(path string) []*Rule {
 		path = unescaped
 	}
 	text := fold(path)
-	if strings.ContainsFunc(text, func(r rune) bool { return r == '%' || r == utf8.RuneError || !unicode.IsGraphic(r) }) {
-		return a.rules // some take such characters away
+	if strings.ContainsFunc(text, func(r rune) bool { return r == '%' || vanishes(r) }) {
+		return a.rules
 	}
 	var all []*Rule
 	for _, r := range a.rules {
@@ -200,7 +202,7 @@ func plain(path string) bool {
 			c = path[i]
 		}
 		switch {
-		case c < ' ', c == 0x7f, c == '\\', c == '%':
+		case c < ' ', c == 0x7f, c == '\\', c == '%', c == '#', c == '?':
 			return false
 		case c != '/':
 			dots = dots && c == '.'
@@ -245,11 +247,23 @@ func loose(path string) string {
 	return b.String()
 }
 
-// fold makes one of all that may be taken for the same letters.
-func fold(s string) string { return strings.ToLower(norm.NFKC.String(cases.Fold().String(s))) }
+// vanishes reports whether some take a character away, or what is no character.
+func vanishes(r rune) bool {
+	return r >= utf8.RuneSelf && (r == utf8.RuneError || !unicode.IsGraphic(r) ||
+		unicode.In(r, unicode.Variation_Selector, unicode.Other_Default_Ignorable_Code_Point)) || r < ' ' || r == 0x7f
+}
+
+// fold makes one of all that may be taken for the same letters: upper and lower case
+// one by one, as many programs do it, and by the tables of Unicode.
+func fold(s string) string {
+	simply := func(s string) string {
+		return strings.Map(func(r rune) rune { return unicode.ToLower(unicode.ToUpper(unicode.ToLower(r))) }, s)
+	}
+	return simply(norm.NFKC.String(cases.Fold().String(simply(s))))
+}
 
 // maxReturn is the longest address that somebody is led back to.
-const maxReturn = 2048
+const maxReturn = 4096
 
 // Return is an address to lead a browser back to: one of an app, whose origin is taken
 // from the rules. What else to, another host, scheme or port, a user in it, a

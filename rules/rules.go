@@ -230,7 +230,7 @@ func parseAddress(text string) (origin, path string, err error) {
 	if len(path) > 1 {
 		path = strings.TrimSuffix(path, "/")
 	}
-	if !plain(path) || path != "/" && !plain(loose(path)) || strings.Contains(u.RawPath, "%") {
+	if !plain(path) || path != "/" && strings.HasSuffix(path, "/") || strings.ContainsFunc(path, vanishes) || path != "/" && !plain(loose(path)) || strings.Contains(u.RawPath, "%") {
 		return "", "", errors.New("the path can be read in more than one way; write it without %, backslash, and segments that are empty or end in a dot")
 	}
 	return u.Scheme + "://" + host, path, nil
@@ -291,14 +291,15 @@ func local(host string) bool {
 	if name == "localhost" || strings.HasSuffix(name, ".localhost") { // RFC 6761 §6.3
 		return true
 	}
-	ip, err := netip.ParseAddr(strings.Trim(name, "[]"))
+	ip, err := netip.ParseAddr(name)
 	return err == nil && ip.Unmap().IsLoopback()
 }
 
-// Hostname is a canonical host without its port.
+// Hostname is a canonical host without its port, and without the brackets of an IPv6
+// address.
 func Hostname(host string) string {
 	if i := strings.LastIndexByte(host, ':'); i >= 0 && !strings.HasSuffix(host, "]") {
-		return host[:i]
+		host = host[:i]
 	}
-	return host
+	return strings.Trim(host, "[]")
 }

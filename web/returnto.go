@@ -6,7 +6,7 @@ import (
 )
 
 // maxReturnTo has room for the address of an app, which is escaped in it.
-const maxReturnTo = 4096
+const maxReturnTo = 8192
 
 // ReturnTo is where to go after signing in: a path on our own host, with its
 // query. What else to, "//evil.example", "/\evil.example", another scheme, a

@@ -32,7 +32,7 @@ func hostile(t testing.TB) []string {
 }
 
 func TestReturnToRefuses(t *testing.T) {
-	all := append(hostile(t), "/"+strings.Repeat("a", 4096), strings.Repeat("/", 4096))
+	all := append(hostile(t), "/"+strings.Repeat("a", 8192), strings.Repeat("/", 8192))
 	if len(all) < 60 {
 		t.Fatalf("only %d hostile places", len(all))
 	}
