@@ -95,7 +95,7 @@ func (s *Service) HandOver(ctx context.Context, t Token, host string, state Secr
 func (s *Service) vouch(tx Tx, row *SessionRow, ip netip.Addr, now time.Time) error {
 	last := row.Session.VerifiedAt()
 	young := row.Account.TwoStep && !last.IsZero() && now.Before(last.Add(vouchFor))
-	if slot, same := s.cfg.Policy.slotFor(row.Session, ip); young && ip.IsValid() && (!same || slot.At.Before(last)) {
+	if slot, same := s.cfg.Policy.slotFor(&row.Session, ip); young && ip.IsValid() && (!same || slot.At.Before(last)) {
 		row.Session.slot(ip, last)
 		if err := tx.UpdateSession(row.Session, row.SecretHash, row.SecretHash); err != nil {
 			return err

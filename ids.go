@@ -5,7 +5,6 @@ import (
 	"encoding/base32"
 	"encoding/base64"
 	"io"
-	"strings"
 )
 
 // Each kind of thing has its own ID type, so that one cannot be passed for
@@ -108,13 +107,19 @@ func (t Token) digest() [sha256.Size]byte {
 }
 
 func isID(s string) bool {
-	return len(s) == idLength && strings.IndexFunc(s, func(r rune) bool {
-		return (r < 'a' || r > 'z') && (r < '2' || r > '7')
-	}) < 0
+	for i := range len(s) {
+		if c := s[i]; (c < 'a' || c > 'z') && (c < '2' || c > '7') {
+			return false
+		}
+	}
+	return len(s) == idLength
 }
 
 func isSecret(s string) bool {
-	return len(s) == secretLength && strings.IndexFunc(s, func(r rune) bool {
-		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && r != '-' && r != '_'
-	}) < 0
+	for i := range len(s) {
+		if c := s[i]; (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && c != '-' && c != '_' {
+			return false
+		}
+	}
+	return len(s) == secretLength
 }

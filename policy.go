@@ -120,6 +120,13 @@ const (
 // says, and so never passes an account with two-step verification on.
 func (p Policy) Decide(a Account, s Session, now time.Time, ip netip.Addr) (Step, Reason) {
 	p = p.withDefaults()
+	step, reason, _ := p.decide(&a, &s, now, ip)
+	return step, reason
+}
+
+// decide is Decide with the age of the second step that counts for ip; negative: it was
+// not done. It is asked for each request to each app and copies nothing.
+func (p *Policy) decide(a *Account, s *Session, now time.Time, ip netip.Addr) (Step, Reason, time.Duration) {
 	if now.Before(s.SeenAt) {
 		now = s.SeenAt
 	}
@@ -128,28 +135,30 @@ func (p Policy) Decide(a Account, s Session, now time.Time, ip netip.Addr) (Step
 		!now.Before(s.ExpiresAt),
 		!now.Before(s.CreatedAt.Add(p.SessionFor)),
 		p.IdleFor > 0 && !now.Before(s.SeenAt.Add(p.IdleFor)):
-		return NeedFirstStep, ReasonExpired
+		return NeedFirstStep, ReasonExpired, -1
 	case !a.TwoStep && !a.EnrollFrom.IsZero() && !now.Before(a.EnrollFrom):
-		return NeedFactor, ReasonRequired
+		return NeedFactor, ReasonRequired, -1
 	case !a.TwoStep:
-		return Pass, ""
+		return Pass, "", -1
 	case s.V4.At.IsZero() && s.V6.At.IsZero():
-		return NeedSecondStep, ReasonNewSession
+		return NeedSecondStep, ReasonNewSession, -1
 	}
 	slot, same := p.slotFor(s, ip)
+	age := max(0, now.Sub(slot.At))
 	switch {
 	case !same:
-		return NeedSecondStep, ReasonIPChanged
+		return NeedSecondStep, ReasonIPChanged, -1
 	case !now.Before(slot.At.Add(p.CodeEvery)):
-		return NeedSecondStep, ReasonCodeTooOld
+		return NeedSecondStep, ReasonCodeTooOld, age
 	}
-	return Pass, ""
+	return Pass, "", age
 }
 
 // SecondStepAge is how long ago the second step was done that counts for ip; negative:
 // it was not.
 func (p Policy) SecondStepAge(s Session, now time.Time, ip netip.Addr) time.Duration {
-	slot, same := p.withDefaults().slotFor(s, ip)
+	p = p.withDefaults()
+	slot, same := p.slotFor(&s, ip)
 	if !same || slot.At.IsZero() {
 		return -1
 	}
@@ -157,7 +166,7 @@ func (p Policy) SecondStepAge(s Session, now time.Time, ip netip.Addr) time.Dura
 }
 
 // slotFor finds the verification that counts for ip, if there is one.
-func (p Policy) slotFor(s Session, ip netip.Addr) (Slot, bool) {
+func (p *Policy) slotFor(s *Session, ip netip.Addr) (Slot, bool) {
 	ip = canonical(ip)
 	if !ip.IsValid() {
 		return Slot{}, false
@@ -173,7 +182,7 @@ func (p Policy) slotFor(s Session, ip netip.Addr) (Slot, bool) {
 }
 
 // network is the part of an address whose change asks for a code.
-func (p Policy) network(ip netip.Addr) netip.Prefix {
+func (p *Policy) network(ip netip.Addr) netip.Prefix {
 	bits := 32
 	switch {
 	case ip.Is4() && p.BindIP == SameSubnet:

@@ -101,7 +101,7 @@ func (s *Service) Check(ctx context.Context, t Token, c Client) (Decision, error
 	}
 	d := s.decide(row, c)
 	if d.Step == Pass {
-		s.touch(ctx, row.Session, c)
+		s.touch(ctx, &row.Session, c)
 	}
 	return d, nil
 }
@@ -115,7 +115,7 @@ func (s *Service) opened(ctx context.Context, t Token, c Client) (SessionRow, er
 
 // touch notes a served request, to five minutes. A session list that is a
 // little old is no reason to refuse a request.
-func (s *Service) touch(ctx context.Context, session Session, c Client) {
+func (s *Service) touch(ctx context.Context, session *Session, c Client) {
 	every := 5 * time.Minute
 	if idle := s.cfg.Policy.IdleFor; idle > 0 {
 		every = min(every, idle/10)

@@ -125,12 +125,11 @@ func (s *Service) noteNetwork(tx Tx, c Client, now time.Time, more map[string]st
 }
 
 func (s *Service) decide(row SessionRow, c Client) Decision {
-	now := s.now()
-	step, reason := s.cfg.Policy.Decide(row.Account, row.Session, now, c.IP)
+	step, reason, age := s.cfg.Policy.decide(&row.Account, &row.Session, s.now(), c.IP)
 	if step == NeedFirstStep {
 		return Decision{Reason: reason}
 	}
-	return Decision{step, reason, &facts{row, c.IP, step, reason, s.cfg.Policy.SecondStepAge(row.Session, now, c.IP)}}
+	return Decision{step, reason, &facts{row, c.IP, step, reason, age}}
 }
 
 // ConfirmPassword is the fresh proof while two-step verification is off. The
