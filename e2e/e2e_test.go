@@ -21,12 +21,17 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/twinlatch/twinlatch/interop/proxies"
 )
 
 const (
 	patience = 30 * time.Second // for a server to start or stop
 	longest  = 5 * time.Minute  // for one file of journeys
 )
+
+// Journeys to apps: once with each proxy, and over TLS.
+const forwarded, overTLS = "forward.test.mjs", "forwardtls.test.mjs"
 
 // tools are what Debian calls the packages of the commands that we use.
 var tools = [...]struct{ command, debian string }{
@@ -38,7 +43,7 @@ func TestJourneys(t *testing.T) {
 	needTools(t)
 	noteSources(t)
 	install(t)
-	program := build(t)
+	program := proxies.Build(t)
 	files, err := filepath.Glob("*.test.mjs")
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no journeys: %v", err)
@@ -48,10 +53,27 @@ func TestJourneys(t *testing.T) {
 	}
 	t.Run("walk", func(t *testing.T) {
 		for _, file := range files {
+			if file == forwarded || file == overTLS {
+				continue
+			}
 			t.Run(strings.TrimSuffix(file, ".test.mjs"), func(t *testing.T) {
 				t.Parallel()
 				address, data := serve(t, program)
 				node(t, []string{"E2E_ADDRESS=" + address, "E2E_DATA=" + data, "E2E_PROGRAM=" + program}, "--test", "--test-reporter=spec", file)
+			})
+		}
+		for _, kind := range append(slices.Clone(proxies.Kinds), proxies.NginxTLS) {
+			t.Run(kind.Name, func(t *testing.T) {
+				t.Parallel()
+				file := forwarded
+				if kind.Name == proxies.NginxTLS.Name {
+					file = overTLS
+				}
+				site := kind.Site(t, program)
+				node(t, []string{
+					"E2E_ADDRESS=" + site.Address, "E2E_WIKI=" + site.Wiki, "E2E_FILES=" + site.Files, "E2E_NETWORK=" + site.Network.Control,
+					"E2E_DATA=" + site.Dir, "E2E_PROGRAM=" + program, "E2E_PROXY=" + kind.Name, "E2E_NAMES=*.test",
+				}, "--test", "--test-reporter=spec", file)
 			})
 		}
 	})
@@ -132,15 +154,6 @@ func install(t *testing.T) {
 		return
 	}
 	run(t, exec.CommandContext(t.Context(), "npm", "ci", "--loglevel=error"))
-}
-
-func build(t *testing.T) (program string) {
-	t.Helper()
-	program = filepath.Join(t.TempDir(), "twinlatch")
-	cmd := exec.CommandContext(t.Context(), "go", "build", "-o", program, "./cmd/twinlatch")
-	cmd.Dir = ".."
-	run(t, cmd)
-	return program
 }
 
 func run(t *testing.T, cmd *exec.Cmd) {

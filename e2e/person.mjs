@@ -54,7 +54,7 @@ export class Person {
 		p.wire = new Map(); // bytes of each address that was loaded, cold
 		p.context = await browser.newContext({
 			javaScriptEnabled: way.script, viewport: way.size, colorScheme: way.scheme, reducedMotion: "reduce", locale: way.language ?? "en-GB",
-			userAgent: way.userAgent, baseURL: address,
+			userAgent: way.userAgent, baseURL: address, ignoreHTTPSErrors: address?.startsWith("https:"),
 		});
 		p.context.setDefaultTimeout(20_000);
 		await p.from(`198.51.100.${p.n}`);

@@ -49,7 +49,7 @@ func (a answer) reached(t *testing.T) received {
 }
 
 // dial connects to the proxy from an address of this machine.
-func (p *proxy) dial(t *testing.T, from string) net.Conn {
+func (p *Proxy) dial(t *testing.T, from string) net.Conn {
 	t.Helper()
 	d := net.Dialer{Timeout: patience}
 	if from != "" {
@@ -67,14 +67,23 @@ func (p *proxy) dial(t *testing.T, from string) net.Conn {
 }
 
 // send makes one request on a connection of its own.
-func (p *proxy) send(t *testing.T, r request) answer {
+func (p *Proxy) send(t *testing.T, r request) answer {
 	t.Helper()
 	conn := p.dial(t, r.from)
 	return p.sendOn(t, conn, bufio.NewReader(conn), r)
 }
 
-func (p *proxy) sendOn(t *testing.T, conn net.Conn, answers *bufio.Reader, r request) answer {
+func (p *Proxy) sendOn(t *testing.T, conn net.Conn, answers *bufio.Reader, r request) answer {
 	t.Helper()
+	got, err := p.try(conn, answers, r)
+	if err != nil {
+		t.Fatalf("no answer to %s %s: %v", r.method, r.target, err)
+	}
+	return got
+}
+
+// try makes a request that a proxy may hang up on.
+func (p *Proxy) try(conn net.Conn, answers *bufio.Reader, r request) (answer, error) {
 	if r.method == "" {
 		r.method = "GET"
 	}
@@ -92,16 +101,13 @@ func (p *proxy) sendOn(t *testing.T, conn net.Conn, answers *bufio.Reader, r req
 	}
 	text := fmt.Sprintf("%s %s %s\r\nHost: %s\r\n%s\r\n%s", r.method, r.target, r.version, r.host, strings.ReplaceAll(r.header, "\n", "\r\n"), r.body)
 	if _, err := io.WriteString(conn, text); err != nil {
-		t.Fatal(err)
+		return answer{}, err
 	}
 	response, err := http.ReadResponse(answers, &http.Request{Method: r.method})
 	if err != nil {
-		t.Fatalf("no answer to %s %s: %v", r.method, r.target, err)
+		return answer{}, err
 	}
 	defer response.Body.Close()
 	body, err := io.ReadAll(response.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return answer{Response: response, body: string(body)}
+	return answer{Response: response, body: string(body)}, err
 }

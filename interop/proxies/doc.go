@@ -1,5 +1,5 @@
-// Package proxies holds tests that run the proxies of other people with the very
-// files of docs/forward-auth, so that what operators paste is what was tested.
-// It has no code. A proxy that is missing is named with its Debian package, and
-// the test fails.
+// Package proxies runs the proxies of other people with the very files of
+// docs/forward-auth, so that what operators paste is what was tested: its own tests
+// with a stub and with the program, and those of package e2e with a browser. A proxy
+// that is missing is named with its Debian package, and the test fails.
 package proxies

@@ -36,7 +36,7 @@ const spoofed = "Remote-User: root\nremote-user: root2\nREMOTE-EMAIL: root@examp
 	"Remote_User: root\nREMOTE_EMAIL: root\nRemote_Name: root\nremote_groups: admin\nX_2SV_At: 2036\nX-2SV_Method: webauthn\nX_2SV-At: 2036\n"
 
 func TestAppIsToldWhoItIsAndByNobodyElse(t *testing.T) {
-	onEach(t, func(t *testing.T, k kind) {
+	onEach(t, func(t *testing.T, k Kind) {
 		p := k.start(t, newStub(t).address)
 		for _, session := range []string{"ann", "nobody"} {
 			for _, connection := range []string{"", "Connection: close, Remote-User, X-2SV-At\n", "Connection: upgrade, Remote-User, X-2SV-At\nUpgrade: h2c\n"} {
@@ -54,7 +54,7 @@ func TestAppIsToldWhoItIsAndByNobodyElse(t *testing.T) {
 }
 
 func TestPageViewIsSentToTheSignIn(t *testing.T) {
-	onEach(t, func(t *testing.T, k kind) {
+	onEach(t, func(t *testing.T, k Kind) {
 		p := k.start(t, newStub(t).address)
 		for _, method := range []string{"GET", "HEAD", "POST"} {
 			got := p.send(t, request{method: method, target: "/deep?x=1", header: page})
@@ -73,7 +73,7 @@ func TestPageViewIsSentToTheSignIn(t *testing.T) {
 }
 
 func TestFetchIsToldInJSON(t *testing.T) {
-	onEach(t, func(t *testing.T, k kind) {
+	onEach(t, func(t *testing.T, k Kind) {
 		p := k.start(t, newStub(t).address)
 		for _, target := range []string{"/api", "/handled/api", "/.twinlatch/done?ticket=x", "//", "/static/../api"} {
 			got := p.send(t, request{method: "POST", target: target, header: fetch, body: `{"change":true}`})
@@ -91,14 +91,14 @@ func TestFetchIsToldInJSON(t *testing.T) {
 }
 
 func TestGuestIsRefused(t *testing.T) {
-	onEach(t, func(t *testing.T, k kind) {
+	onEach(t, func(t *testing.T, k Kind) {
 		p := k.start(t, newStub(t).address)
 		got := p.send(t, request{header: page + "Cookie: session=guest\n"})
 		if got.StatusCode != http.StatusForbidden {
 			t.Errorf("%s, want 403", got.Status)
 		}
 		// auth_request drops the body of the answer; nginx shows a page of its own.
-		if k.name == "nginx" {
+		if k.Name == "nginx" {
 			if !strings.Contains(got.body, "403 Forbidden") || got.Header.Get("Content-Type") != "text/html" {
 				t.Errorf("shows %q, %q", got.Header.Get("Content-Type"), got.body)
 			}
@@ -114,7 +114,7 @@ func TestGuestIsRefused(t *testing.T) {
 }
 
 func TestNobodyGetsInWithoutAnAnswer(t *testing.T) {
-	onEach(t, func(t *testing.T, k kind) {
+	onEach(t, func(t *testing.T, k Kind) {
 		p := k.start(t, newStub(t).address)
 		for _, session := range []string{"broken", "cut"} {
 			if got := p.send(t, request{header: page + "Cookie: session=" + session + "\n"}); got.StatusCode < 500 {
@@ -125,7 +125,7 @@ func TestNobodyGetsInWithoutAnAnswer(t *testing.T) {
 			t.Errorf("strange: %s, want an error", got.Status)
 		}
 		// nginx and Caddy cannot tell.
-		if k.name == "haproxy" || k.name == "apache" {
+		if k.Name == "haproxy" || k.Name == "apache" {
 			if got := p.send(t, request{header: page + "Cookie: session=bare\n"}); got.StatusCode < 500 {
 				t.Errorf("bare: %s, want 5xx", got.Status)
 			}
@@ -140,7 +140,7 @@ func TestNobodyGetsInWithoutAnAnswer(t *testing.T) {
 }
 
 // wantNothing: no request got through.
-func (p *proxy) wantNothing(t *testing.T) {
+func (p *Proxy) wantNothing(t *testing.T) {
 	t.Helper()
 	if got := append(p.wiki.requests(), p.files.requests()...); len(got) > 0 {
 		t.Errorf("%d requests got through, the first was %+v", len(got), got[0])
@@ -149,7 +149,7 @@ func (p *proxy) wantNothing(t *testing.T) {
 
 // A refused body must not be taken for the next request on that connection.
 func TestConnectionGoesOnAfterARefusal(t *testing.T) {
-	onEach(t, func(t *testing.T, k kind) {
+	onEach(t, func(t *testing.T, k Kind) {
 		p := k.start(t, newStub(t).address)
 		conn := p.dial(t, "")
 		answers := bufio.NewReader(conn)
@@ -174,7 +174,7 @@ func TestConnectionGoesOnAfterARefusal(t *testing.T) {
 
 func TestWebSocket(t *testing.T) {
 	const upgrade = "Connection: keep-alive, Upgrade\nUpgrade: websocket\nSec-WebSocket-Version: 13\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\n"
-	onEach(t, func(t *testing.T, k kind) {
+	onEach(t, func(t *testing.T, k Kind) {
 		p := k.start(t, newStub(t).address)
 		if got := p.send(t, request{target: "/live", header: upgrade + "Sec-Fetch-Mode: websocket\n"}); got.StatusCode != http.StatusUnauthorized {
 			t.Errorf("without a session: %s, want 401", got.Status)
@@ -205,7 +205,7 @@ func TestWebSocket(t *testing.T) {
 
 // What the app answers is the app's, also where it looks like an answer of the check.
 func TestAnswerOfTheAppIsNotTouched(t *testing.T) {
-	onEach(t, func(t *testing.T, k kind) {
+	onEach(t, func(t *testing.T, k Kind) {
 		p := k.start(t, newStub(t).address)
 		for _, status := range []int{http.StatusFound, http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound, http.StatusInternalServerError} {
 			got := p.send(t, request{target: fmt.Sprintf("/status/%d", status), header: page + "Cookie: session=ann\n"})
@@ -224,7 +224,7 @@ func TestAnswerOfTheAppIsNotTouched(t *testing.T) {
 
 func TestManyAtATimeAreNotMixedUp(t *testing.T) {
 	const people, times = 16, 8
-	onEach(t, func(t *testing.T, k kind) {
+	onEach(t, func(t *testing.T, k Kind) {
 		p := k.start(t, newStub(t).address)
 		var group sync.WaitGroup
 		for i := range people {

@@ -7,7 +7,7 @@ import (
 )
 
 func TestBodyGoesToTheAppAndNotToTheCheck(t *testing.T) {
-	onEach(t, func(t *testing.T, k kind) {
+	onEach(t, func(t *testing.T, k Kind) {
 		s := newStub(t)
 		p := k.start(t, s.address)
 		long := strings.Repeat("All work and no play makes Jack a dull boy.\n", 10_000)
@@ -33,7 +33,7 @@ func TestBodyGoesToTheAppAndNotToTheCheck(t *testing.T) {
 }
 
 func TestHEAD(t *testing.T) {
-	onEach(t, func(t *testing.T, k kind) {
+	onEach(t, func(t *testing.T, k Kind) {
 		s := newStub(t)
 		p := k.start(t, s.address)
 		if got := p.send(t, request{method: "HEAD", header: "Cookie: session=ann\n"}); got.StatusCode != http.StatusOK {
@@ -53,7 +53,7 @@ func TestHEAD(t *testing.T) {
 
 // The check hears of the path that the app gets, and both as it was sent.
 func TestPathIsNotTouched(t *testing.T) {
-	onEach(t, func(t *testing.T, k kind) {
+	onEach(t, func(t *testing.T, k Kind) {
 		s := newStub(t)
 		p := k.start(t, s.address)
 		for _, target := range []string{
@@ -62,7 +62,7 @@ func TestPathIsNotTouched(t *testing.T) {
 		} {
 			got := p.send(t, request{target: target, header: "Cookie: session=ann\n"})
 			if strings.HasPrefix(target, "/.twinlatch-check") || strings.HasPrefix(target, "/%2Etwinlatch-check") {
-				if k.name == "nginx" {
+				if k.Name == "nginx" {
 					continue // the name of the question itself
 				}
 			}
@@ -84,7 +84,7 @@ func TestPathIsNotTouched(t *testing.T) {
 // Who sends "GET http://one/ HTTP/1.1" with "Host: another" gets into neither by
 // the rights for the other.
 func TestCheckAndAppHearOfTheSameHost(t *testing.T) {
-	onEach(t, func(t *testing.T, k kind) {
+	onEach(t, func(t *testing.T, k Kind) {
 		s := newStub(t)
 		p := k.start(t, s.address)
 		wiki, files := p.host(wikiHost), p.host(filesHost)
@@ -125,8 +125,8 @@ func TestCheckAndAppHearOfTheSameHost(t *testing.T) {
 // nginx and Apache have virtual hosts that also answer for names they do not
 // have, so there the operator says which app it is.
 func TestNameOfTheAppIsNotTheClients(t *testing.T) {
-	onEach(t, func(t *testing.T, k kind) {
-		if k.name != "nginx" && k.name != "apache" {
+	onEach(t, func(t *testing.T, k Kind) {
+		if k.Name != "nginx" && k.Name != "apache" {
 			return // the others match the name that the client sent, and pass that on
 		}
 		s := newStub(t)
@@ -143,8 +143,8 @@ func TestNameOfTheAppIsNotTheClients(t *testing.T) {
 // whose question goes there gets in (https://github.com/caddyserver/caddy/pull/7859).
 func TestCaddyAsksEachQuestionOnAConnectionOfItsOwn(t *testing.T) {
 	s := newStub(t)
-	for _, k := range kinds {
-		if k.name != "caddy" {
+	for _, k := range Kinds {
+		if k.Name != "caddy" {
 			continue
 		}
 		p := k.start(t, s.address)
@@ -158,8 +158,8 @@ func TestCaddyAsksEachQuestionOnAConnectionOfItsOwn(t *testing.T) {
 // People come back to what they asked for, not to what Caddy made of it.
 func TestCheckHearsOfThePathBeforeARewrite(t *testing.T) {
 	s := newStub(t)
-	for _, k := range kinds {
-		if k.name != "caddy" {
+	for _, k := range Kinds {
+		if k.Name != "caddy" {
 			continue
 		}
 		p := k.start(t, s.address)
@@ -179,7 +179,7 @@ func TestCheckHearsNothingFromTheClientThatTheProxyShouldSay(t *testing.T) {
 	const lies = "X-Original-URL: http://evil.example.test/\nX-Original-Method: TRACE\nX-Forwarded-Method: TRACE\nX-Forwarded-Proto: gopher\n" +
 		"X-Forwarded-Host: evil.example.test\nX-Forwarded-Uri: /evil\nX-Forwarded-For: 203.0.113.9, 203.0.113.10\nX-Forwarded-For: 203.0.113.11\n" +
 		"Forwarded: for=203.0.113.9;host=evil.example.test;proto=gopher\nX-Real-IP: 203.0.113.9\nX_Forwarded_For: 203.0.113.9\nX-Forwarded-Port: 2036\n"
-	onEach(t, func(t *testing.T, k kind) {
+	onEach(t, func(t *testing.T, k Kind) {
 		s := newStub(t)
 		p := k.start(t, s.address)
 		for _, connection := range []string{"", "Connection: close, X-Forwarded-For, X-Forwarded-Uri, X-Original-URL, X-Forwarded-Host\n"} {
@@ -209,7 +209,7 @@ func TestCheckHearsNothingFromTheClientThatTheProxyShouldSay(t *testing.T) {
 }
 
 func TestClientIsTheOneWhoConnected(t *testing.T) {
-	onEach(t, func(t *testing.T, k kind) {
+	onEach(t, func(t *testing.T, k Kind) {
 		s := newStub(t)
 		p := k.start(t, s.address)
 		for _, from := range []string{"127.0.0.1", "127.0.0.5", "127.9.8.7"} {
@@ -226,7 +226,7 @@ func TestClientIsTheOneWhoConnected(t *testing.T) {
 
 // What the check needs to know a page view, and to know the person again.
 func TestCheckHearsWhatItNeeds(t *testing.T) {
-	onEach(t, func(t *testing.T, k kind) {
+	onEach(t, func(t *testing.T, k Kind) {
 		s := newStub(t)
 		p := k.start(t, s.address)
 		want := map[string]string{
@@ -255,7 +255,7 @@ func TestCheckHearsWhatItNeeds(t *testing.T) {
 
 // HTTP/1.0 has no Host; who sends one is served all the same.
 func TestHTTP10(t *testing.T) {
-	onEach(t, func(t *testing.T, k kind) {
+	onEach(t, func(t *testing.T, k Kind) {
 		s := newStub(t)
 		p := k.start(t, s.address)
 		got := p.send(t, request{version: "HTTP/1.0", header: "Cookie: session=ann\n" + spoofed})
@@ -269,7 +269,7 @@ func TestHTTP10(t *testing.T) {
 }
 
 func TestLongRequests(t *testing.T) {
-	onEach(t, func(t *testing.T, k kind) {
+	onEach(t, func(t *testing.T, k Kind) {
 		s := newStub(t)
 		p := k.start(t, s.address)
 		target := "/?" + strings.Repeat("q=long&", 700)

@@ -17,55 +17,80 @@ import (
 
 const patience = 20 * time.Second // for a proxy to start or to answer
 
-// The apps are known by these names; the proxies' port is behind them.
-const wikiHost, filesHost = "wiki.example.test", "files.example.test"
+// The apps are known by these names, and Twinlatch by the last one; the proxies' port
+// is behind them.
+const (
+	wikiHost  = "wiki.localhost"
+	filesHost = "files.other.localhost"
+	idHost    = "localhost"
+)
 
-// kind is a proxy of other people.
-type kind struct {
-	name  string
+// Kind is a proxy of other people.
+type Kind struct {
+	Name  string
 	needs []tool
 	// launch runs it on p.address with its files of docs/forward-auth.
-	launch func(t *testing.T, p *proxy)
+	launch func(t *testing.T, p *Proxy)
+	tls    bool
 }
+
+// NginxTLS is nginx as it is in the world: over TLS, with names that have nothing to
+// do with each other.
+var NginxTLS = Kind{"nginx over TLS", Kinds[0].needs, startNginx, true}
 
 // tool is a file, or a command in PATH, and the Debian package it is in.
 type tool struct{ path, debian string }
 
-var kinds = []kind{
-	{"nginx", []tool{{"nginx", "nginx"}}, startNginx},
-	{"caddy", []tool{{"caddy", "caddy"}}, startCaddy},
-	{"haproxy", []tool{{"haproxy", "haproxy"}}, startHAProxy},
-	{"apache", []tool{{"apache2", "apache2"}, {"/usr/lib/apache2/modules/mod_lua.so", "apache2"}, {"/usr/share/lua/5.3/socket/http.lua", "lua-socket"}}, startApache},
+// Kinds are all that are tested.
+var Kinds = []Kind{
+	{"nginx", []tool{{"nginx", "nginx"}}, startNginx, false},
+	{"caddy", []tool{{"caddy", "caddy"}}, startCaddy, false},
+	{"haproxy", []tool{{"haproxy", "haproxy"}}, startHAProxy, false},
+	{"apache", []tool{{"apache2", "apache2"}, {"/usr/lib/apache2/modules/mod_lua.so", "apache2"}, {"/usr/share/lua/5.3/socket/http.lua", "lua-socket"}}, startApache, false},
 }
 
-// proxy is a running one, with two apps behind it.
-type proxy struct {
+// Proxy is a running one, with two apps and Twinlatch behind it.
+type Proxy struct {
 	address     string // where it listens, HOST:PORT
 	twinlatch   string // whom it asks, HOST:PORT
 	wiki, files *app
 	dir         string
+	tls         bool // with names of its own, see NginxTLS
+}
+
+// names are those of Twinlatch and of the apps.
+func (p *Proxy) names() (id, wiki, files string) {
+	if p.tls {
+		return "id.example.test", "wiki.example.test", "shop.other.test"
+	}
+	return idHost, wikiHost, filesHost
 }
 
 // host is what a browser sends for the app called name.
-func (p *proxy) host(name string) string {
+func (p *Proxy) host(name string) string {
 	_, port, _ := net.SplitHostPort(p.address)
 	return net.JoinHostPort(name, port)
 }
 
 // start runs a proxy that asks whoever listens at twinlatch (HOST:PORT), until
 // the test ends.
-func (k kind) start(t *testing.T, twinlatch string) *proxy {
+func (k Kind) start(t *testing.T, twinlatch string) *Proxy {
+	t.Helper()
+	return k.startAt(t, freeAddress(t), twinlatch)
+}
+
+func (k Kind) startAt(t *testing.T, address, twinlatch string) *Proxy {
 	t.Helper()
 	needTools(t, k.needs)
-	p := &proxy{address: freeAddress(t), twinlatch: twinlatch, wiki: newApp(t, "wiki"), files: newApp(t, "files"), dir: t.TempDir()}
+	p := &Proxy{address: address, twinlatch: twinlatch, wiki: newApp(t, "wiki"), files: newApp(t, "files"), dir: t.TempDir(), tls: k.tls}
 	k.launch(t, p)
 	return p
 }
 
 // onEach runs a test with each proxy.
-func onEach(t *testing.T, test func(t *testing.T, k kind)) {
-	for _, k := range kinds {
-		t.Run(k.name, func(t *testing.T) {
+func onEach(t *testing.T, test func(t *testing.T, k Kind)) {
+	for _, k := range Kinds {
+		t.Run(k.Name, func(t *testing.T) {
 			t.Parallel()
 			test(t, k)
 		})
@@ -100,14 +125,27 @@ func command(name string) (string, error) {
 // documented is the path of a file that operators are told to use.
 func documented(t *testing.T, name string) string {
 	t.Helper()
-	path, err := filepath.Abs(filepath.Join("..", "..", "docs", "forward-auth", name))
-	if err != nil {
-		t.Fatal(err)
-	}
+	path := filepath.Join(moduleRoot(t), "docs", "forward-auth", name)
 	if _, err := os.Stat(path); err != nil {
 		t.Fatal(err)
 	}
 	return path
+}
+
+// moduleRoot is the folder with go.mod. Tests run in that of their package.
+func moduleRoot(t *testing.T) string {
+	t.Helper()
+	dir, err := os.Getwd()
+	for ; err == nil; dir = filepath.Dir(dir) {
+		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
+			return dir
+		}
+		if dir == filepath.Dir(dir) {
+			t.Fatal("there is no go.mod above this test")
+		}
+	}
+	t.Fatal(err)
+	return ""
 }
 
 // ports are below those that systems hand out by themselves, so that nobody else
@@ -135,7 +173,7 @@ func freeAddress(t *testing.T) string {
 }
 
 // write puts a file into the proxy's folder.
-func (p *proxy) write(t *testing.T, name, format string, args ...any) string {
+func (p *Proxy) write(t *testing.T, name, format string, args ...any) string {
 	t.Helper()
 	path := filepath.Join(p.dir, name)
 	if err := os.WriteFile(path, fmt.Appendf(nil, format, args...), 0o644); err != nil {
@@ -165,7 +203,7 @@ func (o *output) String() string {
 // run starts a program in the foreground and returns when it accepts
 // connections. It and its children end with the test, and what they said is
 // shown if that failed.
-func (p *proxy) run(t *testing.T, env []string, name string, args ...string) {
+func (p *Proxy) run(t *testing.T, env []string, name string, args ...string) {
 	t.Helper()
 	path, err := command(name)
 	if err != nil {

@@ -1,0 +1,79 @@
+// Journey 15 as it is in the world: TLS, and hosts that have nothing to do with each
+// other. The server does not run in development mode, so time is real here.
+import assert from "node:assert/strict";
+import { command } from "./admin.mjs";
+import { address, journey, scripted, totp } from "./person.mjs";
+
+const { E2E_WIKI: wiki, E2E_FILES: shop, E2E_NETWORK: network } = process.env;
+const page = `${wiki}/page?x=1&y=a%20b`;
+
+async function arrives(p, to) {
+	await p.page.waitForURL((url) => url.href === to);
+	const got = JSON.parse(await p.page.locator("body").innerText());
+	assert.equal(got.Header["Remote-User"].join(), p.email);
+	assert.equal(got.Header["X-Forwarded-Proto"].join(), "https");
+}
+
+// cookies are those that the browser keeps for an address.
+const cookies = async (p, at) => (await p.context.cookies(at)).filter((c) => !c.name.includes("lang"));
+
+journey("apps over TLS, with names of their own", async (p) => {
+	command(["account", "create", "--email", p.email, "--name", p.name], `${p.password}\n`);
+	const code = (steps) => totp(p.key, Date.now() + steps * 30_000);
+
+	await p.page.goto(page);
+	assert.equal(new URL(p.page.url()).origin, address);
+	await p.sees("For wiki.example.test");
+	await p.giveIn();
+	await p.isTitled("2-step verification is required");
+	await p.press("Enable Authenticator app");
+	p.key = await p.setupKey();
+	await p.confirm(code(-1));
+	await p.page.goto(page);
+	await arrives(p, page);
+	await p.page.goto(`${shop}/`);
+	await arrives(p, `${shop}/`);
+
+	const all = {};
+	for (const at of [address, wiki, shop]) {
+		all[at] = await cookies(p, at);
+		for (const c of all[at]) {
+			assert.deepEqual([c.domain, c.path, c.secure, c.httpOnly, c.sameSite], [new URL(at).hostname, "/", true, true, "Lax"], c.name);
+		}
+	}
+	const names = (at) => all[at].map((c) => c.name).sort();
+	assert.deepEqual(names(address), ["__Host-twinlatch"]);
+	assert.deepEqual(names(wiki), ["__Host-twinlatch", "__Host-twinlatch-state"]);
+	assert.deepEqual(names(shop), names(wiki));
+	const tokens = Object.values(all).flat().map((c) => c.value);
+	assert.equal(new Set(tokens).size, 5, "each cookie is another one");
+
+	// Who has that of an app has that app, and nothing else.
+	const thief = await p.elsewhere();
+	const [own] = all[wiki].filter((c) => c.name === "__Host-twinlatch");
+	for (const at of [wiki, address, shop]) await thief.context.addCookies([{ name: own.name, value: own.value, url: at, secure: true, httpOnly: true }]);
+	await thief.page.goto(page);
+	await arrives(thief, page);
+	for (const to of [`${address}/settings/user/security`, `${shop}/`]) {
+		await thief.page.goto(to);
+		await thief.isTitled("Sign in");
+	}
+	await thief.leave();
+
+	// On a new network both apps ask, and one answer is enough.
+	const moved = await fetch(`${network}/?from=127.0.2.7`, { method: "POST" });
+	assert.equal(moved.status, 200);
+	await p.page.goto(`${shop}/basket`);
+	await p.isTitled("You’re on a new network");
+	await p.sees("For shop.other.test");
+	await p.confirm(code(0));
+	await arrives(p, `${shop}/basket`);
+	await p.page.goto(page);
+	await arrives(p, page);
+	await p.go("/settings/user/security");
+	await p.press("Sign out");
+	for (const to of [page, `${shop}/`]) {
+		await p.page.goto(to);
+		await p.isTitled("Sign in");
+	}
+}, scripted);
