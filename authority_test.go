@@ -96,6 +96,9 @@ func (b *busy) acts() []act {
 		{name: "RenameFactor", needs: toLook, as: func(by twinlatch.Authority) error { return b.RenameFactor(ctx, by, b.app.id, "new", home) }},
 		{name: "SetLocale", needs: toLook, as: func(by twinlatch.Authority) error { return b.SetLocale(ctx, by, "cs") }},
 		{name: "SetName", needs: toLook, as: func(by twinlatch.Authority) error { return b.SetName(ctx, by, "Ann", home) }},
+		{name: "IssueHandOver", needs: toLook, who: func(who twinlatch.Passed) error {
+			return errorOf(b.IssueHandOver(ctx, who, "wiki.example.com", "digest"))
+		}},
 		{name: "ConfirmAddress", needs: toLook, who: func(who twinlatch.Passed) error {
 			return b.ConfirmAddress(ctx, b.link, who.Enrolling(), twinlatch.Secret{}, home)
 		}},

@@ -112,7 +112,7 @@ func (w *world) database() *sql.DB {
 
 var tables = []string{
 	"accounts", "passwords", "factors", "sessions", "challenges", "backup_codes", "networks", "tries", "events", "limits", "outbox", "routes", "tickets", "requests",
-	"requirements", "administration",
+	"requirements", "administration", "session_hosts",
 }
 
 // rows are all rows of tables, as text; no tables: of all.

@@ -95,6 +95,12 @@ func field(c *config.Config, key string) any {
 		return c.Mail.From
 	case "mail.helo":
 		return c.Mail.Helo
+	case "forward_auth.rules":
+		return c.ForwardAuth.Rules
+	case "forward_auth.cookie_domain":
+		return c.ForwardAuth.CookieDomain
+	case "forward_auth.remote_user":
+		return c.ForwardAuth.IDs
 	}
 	return textField(c, key)
 }
@@ -130,6 +136,10 @@ var examples = map[string]example{
 	"mail.from":     {"Example <noreply@example.com>", `"Example <noreply@example.com>"`, "Example <noreply@example.com>"},
 	"mail.helo":     {"id.example.com", `"id.example.com"`, "id.example.com"},
 
+	"forward_auth.rules":         {"https://h.example/ deny, https://i.example/ signed-in group=a", `["https://h.example/ deny", "https://i.example/ signed-in group=a"]`, []string{"https://h.example/ deny", "https://i.example/ signed-in group=a"}},
+	"forward_auth.cookie_domain": {"localhost", `"localhost"`, "localhost"},
+	"forward_auth.remote_user":   {"id", `"id"`, true},
+
 	"yubico.validate": {"off", `"off"`, ""},
 	"yubico.servers":  {"https://a.example/verify, https://b.example/verify", `["https://a.example/verify", "https://b.example/verify"]`, []string{"https://a.example/verify", "https://b.example/verify"}},
 	"yubico.id":       {"12345", "12345", "12345"},
@@ -159,6 +169,9 @@ func TestEachSettingFromEachSource(t *testing.T) {
 		for name, src := range sources {
 			t.Run(s.Key+" from "+name, func(t *testing.T) {
 				src.Dev = true // so that nothing else is required
+				if s.Key == "forward_auth.rules" {
+					src.Env = append(src.Env, "TWINLATCH_PROXIES=127.0.0.1")
+				}
 				if s.Key == "mail.host" {
 					src.Env = append(src.Env, "TWINLATCH_MAIL_FROM=noreply@example.com")
 				}

@@ -19,6 +19,7 @@ func TestHalfSignedInReachesNothingElse(t *testing.T) {
 		"/verify", "/verify/ask", "/verify/ways", "/verify/pick/text", "/recover", "/sign-out",
 		"/forgot", "/reset/T", "/not-me/T", "/email/T",
 		"/", "/help", "/static/*/app.css", "/sign-up", "/sign-in", "/language", "/dev/outbox", "/dev/clock",
+		"/auth/handover",
 	}
 	_, rows := readMatrix()
 	for _, r := range rows {
@@ -33,7 +34,7 @@ func TestHalfSignedInReachesNothingElse(t *testing.T) {
 // No handler can be written without saying how far somebody must have come.
 func TestEveryRouteHasOneGuard(t *testing.T) {
 	t.Parallel()
-	d, _ := withMail(t, development)
+	d, _ := withMail(t, development, withApps)
 	for _, r := range d.routes() {
 		guards := 0
 		for _, set := range []bool{r.open != nil, r.known != nil, r.enrolling != nil, r.passed != nil} {
@@ -49,7 +50,7 @@ func TestEveryRouteHasOneGuard(t *testing.T) {
 
 func TestWrongMethodsDoNothing(t *testing.T) {
 	t.Parallel()
-	d, _ := withMail(t, development)
+	d, _ := withMail(t, development, withApps)
 	ana := d.anaWithApp(t)
 	setup := ana.begin().link(security + "/confirm/")
 	factor := ana.get(security).find(`/factors/([a-z2-7]{26})/remove`)

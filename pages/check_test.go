@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"golang.org/x/net/html"
+
+	"github.com/twinlatch/twinlatch/web"
 )
 
 // What holds for every answer and every page. Each browser of these tests
@@ -47,7 +49,7 @@ func checkAnswer(p *page, https bool) {
 	if (p.location != "") != (p.status == http.StatusSeeOther) {
 		p.t.Errorf("%s: status %d goes to %q", p.request, p.status, p.location)
 	}
-	if p.location != "" && !isOurs(p.location) {
+	if p.location != "" && !isOurs(p.location) && !isOnward(p, p.location) {
 		p.t.Errorf("%s: sends the browser to %q", p.request, p.location)
 	}
 	if p.body != "" && p.header.Get("Content-Type") == "" {
@@ -160,6 +162,14 @@ func isOurs(to string) bool {
 	to = strings.NewReplacer("\t", "", "\n", "", "\r", "", `\`, "/").Replace(strings.TrimFunc(to, func(r rune) bool { return r <= ' ' }))
 	u, err := url.Parse(to)
 	return err == nil && strings.HasPrefix(to, "/") && !strings.HasPrefix(to, "//") && u.Host == "" && u.Scheme == ""
+}
+
+// isOnward says whether an answer leads to an app of appRules: only a hand-over may.
+func isOnward(p *page, to string) bool {
+	return p.path == web.HandOverPath && slices.ContainsFunc(appRules, func(line string) bool {
+		u, err := url.Parse(strings.Fields(line)[0])
+		return err == nil && strings.HasPrefix(to, u.Scheme+"://"+u.Host+"/")
+	})
 }
 
 // checkSecrets looks for what the person typed as a secret.
@@ -286,7 +296,7 @@ func checkElement(p *page, d *door, n *html.Node) {
 		to := attr(n, "href")
 		secret := strings.HasPrefix(to, "otpauth://totp/") && strings.HasPrefix(p.path, security+"/confirm/") ||
 			strings.HasPrefix(to, "data:text/plain") && p.path == security+"/backup-codes" && has(n, "download")
-		if !strings.HasPrefix(to, "#") && !secret && !d.routed("GET", to) {
+		if !strings.HasPrefix(to, "#") && !secret && !isOnward(p, to) && !d.routed("GET", to) {
 			p.t.Errorf("%s: link to %q", p.request, to)
 		}
 		checkNamed(p, n)

@@ -116,8 +116,8 @@ func (p *Pages) chooseLanguage(w http.ResponseWriter, r *http.Request) error {
 		}
 	}
 	p.rememberLanguage(w, chosen.Tag)
-	if to := p.returnTo(r); to != "" {
-		return p.redirect(w, r, to)
+	if p.returnTo(r) != "" {
+		return p.onward(w, r)
 	}
 	return p.home(w, r)
 }

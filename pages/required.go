@@ -10,6 +10,7 @@ import (
 const requiredPath = "/required"
 
 type requiredPage struct {
+	App         string // that asks for it; empty: an administrator does
 	Unconfirmed string // the address, when it has to be confirmed first
 	Methods     []methodRow
 }
@@ -24,7 +25,12 @@ func (p *Pages) required(w http.ResponseWriter, r *http.Request, who twinlatch.E
 	if account.TwoStep || who.Reason() != twinlatch.ReasonRequired && p.appNeeds(r, d) != rules.NeedFactor {
 		return p.onward(w, r)
 	}
+	app := ""
+	if _, found, ok := p.appIn(p.returnTo(r)); ok && who.Reason() != twinlatch.ReasonRequired {
+		app = found.Host
+	}
 	return p.render(w, r, view{page: "required", title: p.say("required.title"), data: requiredPage{
+		App:         app,
 		Unconfirmed: p.unconfirmed(account), Methods: p.methodRows(account, nil),
 	}})
 }

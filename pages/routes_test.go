@@ -54,7 +54,8 @@ import (
 // S is Security, C an enrollment that this session began, F a factor of the
 // account, O another session of it and A another account. What administrators get
 // is in administrators. P is Profile. T is the link to a new address of the
-// account, which is good for a day, and for nothing else.
+// account, which is good for a day, and for nothing else. Where a hand-over leads to an
+// app is in handOvers; here it wants to go where no app is.
 const matrix = `
                             back  | none junk twice ended gone | first aged moved lost | code full idle off  off10
 GET  /                      -     | in   in   in    in    in   | ver   ver  ver   ver  | sec  sec  sec  sec  sec
@@ -85,6 +86,7 @@ GET  /email/T               -     | 200  200  200   200   410  | 200   410  200 
 POST /email/T               offer | in   in   in    in    410  | ver   410  ver   ver  | 200  200  200  200  200
 POST /email/again           sec   | in   in   in    in    in   | ver   ver  ver   ver  | sec  sec  sec  sec  sec
 
+GET  /auth/handover         -     | 404  404  404   404   404  | 404   404  404   404  | 404  404  404  404  404
 GET  /required              self  | in   in   in    in    in   | ver   ver  ver   ver  | want want want want want
 GET  P                      self  | in   in   in    in    in   | ver   ver  ver   ver  | 200  200  200  200  200
 POST P                      offer | in   in   in    in    in   | ver   ver  ver   ver  | prof prof prof prof prof
@@ -181,7 +183,7 @@ func TestEveryRouteForEveryBrowser(t *testing.T) {
 		c.Methods = textMethods(t)
 		c.Sending = twinlatch.Sending{Senders: []twinlatch.Sender{net}, NetworkPerHour: 10000}
 		box.has(c)
-	}, development)
+	}, development, withApps)
 	d.box = box
 	raw, err := sql.Open("sqlite", strings.TrimPrefix(database, "sqlite:")+"?_pragma=busy_timeout(5000)")
 	if err != nil {

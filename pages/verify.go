@@ -233,6 +233,9 @@ func (p *Pages) whyAsked(r *http.Request, who twinlatch.Known, method twinlatch.
 	default:
 		a.Icon, a.Title = "shield", p.say("again.fresh.title")
 		a.Lead = escaped(p.say("again.fresh.lead"))
+		if _, app, ok := p.appIn(p.returnTo(r)); ok {
+			a.Lead = escaped(p.say("again.app.lead", "app", app.Host))
+		}
 	}
 	return a
 }

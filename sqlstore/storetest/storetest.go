@@ -56,11 +56,14 @@ func Run(t *testing.T, open func(t *testing.T) twinlatch.Store) {
 		{"challenge, send again", (*suite).resend},
 		{"message, receipts", (*suite).receipts},
 		{"ticket", (*suite).ticket},
+		{"ticket, hand-over", (*suite).handOverTicket},
 		{"session", (*suite).session},
 		{"session, absent", (*suite).absentSession},
 		{"session, update", (*suite).updateSession},
 		{"session, touch", (*suite).touch},
 		{"session, list and delete", (*suite).listSessions},
+		{"session, hosts", (*suite).host},
+		{"session, end of hosts", (*suite).hostsEnd},
 		{"backup codes", (*suite).backupCodes},
 		{"network", (*suite).network},
 		{"limit", (*suite).limit},
@@ -101,6 +104,7 @@ func Run(t *testing.T, open func(t *testing.T) twinlatch.Store) {
 		{"message, routes", (*suite).routes},
 		{"requests", (*suite).requests},
 		{"sweep", (*suite).sweep},
+		{"sweep, hosts", (*suite).hostsSwept},
 		{"close", (*suite).close},
 	} {
 		t.Run(test.name, func(t *testing.T) { test.run(&suite{store: open(t)}, t) })

@@ -8,11 +8,11 @@ import (
 	"github.com/twinlatch/twinlatch/forwardauth"
 )
 
-// BUG 1. With a cookie for the domain nothing carries a second step from the address
+// Once: With a cookie for the domain nothing carries a second step from the address
 // by which our pages are reached to the one by which the app is: there is no ticket, so
 // no HandOver, and the pages see somebody who passes. The browser is sent back and
 // forth until it gives up.
-func TestBugSharedCookieAndTwoAddresses(t *testing.T) {
+func TestNoSharedCookieAndTwoAddresses(t *testing.T) {
 	t.Parallel()
 	for _, old := range []time.Duration{time.Minute, time.Hour} {
 		w := newWorld(t, func(c *forwardauth.Config) { c.CookieDomain = "example.com" })
@@ -23,11 +23,11 @@ func TestBugSharedCookieAndTwoAddresses(t *testing.T) {
 	}
 }
 
-// BUG 2. Both families are known. At the pages' address the second step is as young as
+// Once: Both families are known. At the pages' address the second step is as young as
 // within= wants, and too old to be carried; at the app's it is older than within=. The
 // pages have nothing to ask, HandOver finds that the session passes, the app asks
 // again: in circles, for as long as the difference lasts.
-func TestBugWithinAndTwoAddresses(t *testing.T) {
+func TestNoWithinAndTwoAddresses(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	ana, b := w.protected("ana@example.com")
@@ -41,9 +41,9 @@ func TestBugWithinAndTwoAddresses(t *testing.T) {
 	b.posts("code", ana.code()).is(200)
 }
 
-// BUG 3. url.URL.Hostname has no brackets and rules.Hostname keeps them, so an app on
+// Once: url.URL.Hostname has no brackets and rules.Hostname keeps them, so an app on
 // the same IPv6 address is not seen to share cookies with our pages.
-func TestBugSameIPv6Host(t *testing.T) {
+func TestNoSameIPv6Host(t *testing.T) {
 	t.Parallel()
 	cfg := newWorld(t).cfg
 	cfg.Address, _ = url.Parse("http://[::1]:8080")
@@ -53,10 +53,10 @@ func TestBugSameIPv6Host(t *testing.T) {
 	}
 }
 
-// BUG 4. The door shortens addresses to come back to so that they have 2000 characters
+// Once: The door shortens addresses to come back to so that they have 2000 characters
 // behind the origin; Set.Return takes 2048 with it. With a host name of more than some 40
 // characters a long address leads to "not found", and stays so.
-func TestBugLongAddressAtALongName(t *testing.T) {
+func TestNoLongAddressAtALongName(t *testing.T) {
 	t.Parallel()
 	const long = "https://documentation.engineering.department.subsidiary.example.com/"
 	w := newWorldOf(t, []string{long + " second-step"})
@@ -68,10 +68,10 @@ func TestBugLongAddressAtALongName(t *testing.T) {
 	b.arrives(address)
 }
 
-// BUG 5. An address of many characters that a query escapes is longer in the return_to
+// Once: An address of many characters that a query escapes is longer in the return_to
 // of a return_to than web.ReturnTo takes: after the sign-in she is at Security, not at the
 // page.
-func TestBugEscapedAddressAfterASignIn(t *testing.T) {
+func TestNoEscapedAddressAfterASignIn(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	ana, _ := w.protected("ana@example.com")
@@ -88,9 +88,9 @@ func TestBugEscapedAddressAfterASignIn(t *testing.T) {
 	}
 }
 
-// BUG 6 (small). An app by HTTP below a domain whose shared cookie is Secure: the cookie
+// Once an app by HTTP below a domain whose shared cookie is Secure: the cookie
 // never reaches the app, no other one is made, and the browser goes in circles.
-func TestBugSecureSharedCookieAndAnAppByHTTP(t *testing.T) {
+func TestNoSecureSharedCookieAndAnAppByHTTP(t *testing.T) {
 	t.Parallel()
 	address, _ := url.Parse("https://id.localhost")
 	w := newWorld(t, func(c *forwardauth.Config) { c.Address, c.CookieDomain = address, "localhost" })

@@ -1,0 +1,77 @@
+package rules_test
+
+import (
+	"slices"
+	"testing"
+	"unicode"
+
+	"github.com/twinlatch/twinlatch/rules"
+)
+
+// Some servers and apps cut a path at "#", raw (nginx, Express; CVE-2023-45539
+// of HAProxy), or at a "?" or "#" that they have unescaped (Apache's mod_rewrite,
+// CVE-2024-38474): they read /admin there.
+func TestPathsThatAreCut(t *testing.T) {
+	t.Parallel()
+	set := newSet(t, "https://h.example/ public", "https://h.example/admin second-step")
+	for _, uri := range []string{"/admin#", "/admin#x", "/admin%3F", "/admin%3fx", "/admin%23x", "/x#/../admin", "/admin%253Fx"} {
+		if f := set.Find("https", "h.example", uri); !slices.Contains(paths(f), "/admin") {
+			t.Errorf("%s is opened by %q alone", uri, paths(f))
+		}
+	}
+}
+
+// What is not UTF-8 (an overlong "/" or ".", CVE-2008-2938), and what does not show (HFS+
+// takes no notice of it, CVE-2014-9390), has more than one reading by itself.
+func TestCharactersThatSomeTakeAway(t *testing.T) {
+	t.Parallel()
+	set := newSet(t, "https://h.example/ public", "https://h.example/admin second-step")
+	for _, uri := range []string{
+		"/ad%E2%80%8Bmin", "/ad\u200bmin", "/ad%E2%80%8Dmin", "/%EF%BB%BFadmin", "/ad%C2%ADmin", "/ad%C2%85min", "/adm%E2%81%A0in", "/ad%EF%B8%8Fmin",
+		"/adm%FFin", "/admin\xff", "/x%C0%AFadmin", "/x/%C0%AE%C0%AE/admin", "/x%E0%80%AF..%E0%80%AFadmin",
+	} {
+		if f := set.Find("https", "h.example", uri); !slices.Contains(paths(f), "/admin") {
+			t.Errorf("%s is opened by %q alone", uri, paths(f))
+		}
+	}
+}
+
+// A rule whose ending is dropped does not hide a longer one: an app that takes no notice
+// of what follows a dot reads /status/all here.
+func TestARuleWithAnEndingHidesNoLongerOne(t *testing.T) {
+	t.Parallel()
+	set := newSet(t, "https://h.example/ public", "https://h.example/status.json-feed public", "https://h.example/status/all second-step")
+	if f := set.Find("https", "h.example", "/status.json-feed/all"); !slices.Contains(paths(f), "/status/all") {
+		t.Errorf("opened by %q alone", paths(f))
+	}
+	// Nor does it hold where the other one does.
+	if f := set.Find("https", "h.example", "/status/all"); !slices.Equal(paths(f), []string{"/status/all"}) || f.Unclear {
+		t.Errorf("/status/all: %q, unclear is %v", paths(f), f.Unclear)
+	}
+}
+
+// Upper and lower case are more than folding: "ı" is "I" in upper case, and
+// equalsIgnoreCase of Java compares so; "İ" is "i" in lower case for those who map one
+// character to one.
+func TestLettersThatBecomeOthers(t *testing.T) {
+	t.Parallel()
+	set := newSet(t, "https://h.example/ public", "https://h.example/skin second-step")
+	for r := rune(0x80); r <= unicode.MaxRune; r++ {
+		for i, letter := range "skin" {
+			if unicode.ToLower(r) == letter || unicode.ToUpper(r) == unicode.ToUpper(letter) {
+				uri := "/" + "skin"[:i] + string(r) + "skin"[i+1:]
+				if f := set.Find("https", "h.example", uri); !slices.Contains(paths(f), "/skin") {
+					t.Errorf("%s (%U) is opened by %q alone", uri, r, paths(f))
+				}
+			}
+		}
+	}
+}
+
+// Nothing is below a rule that ends in an empty segment, so nobody can write one.
+func TestTwoSlashesAtTheEndOfARule(t *testing.T) {
+	t.Parallel()
+	if r, err := rules.Parse("https://h.example/admin// second-step", nil); err == nil {
+		t.Errorf("accepted as %q", r.Path)
+	}
+}
