@@ -98,6 +98,11 @@ func showEveryTemplate(t *testing.T, language string) {
 		"addresssent": func(t *testing.T) *page {
 			return somebody(t, mails).post(addressPath, "email", "new."+addressOf(t)).is(200)
 		},
+		"onward": func(t *testing.T) *page {
+			apps := newDoor(t, development, withApps)
+			apps.language = language
+			return apps.anaWithApp(t).get(web.HandOver{To: wiki, State: digest, Form: true}.Path()).is(200)
+		},
 		"required": func(t *testing.T) *page {
 			must := newDoor(t, development)
 			must.language = language
