@@ -99,17 +99,6 @@ func (f *facts) SecondStepAge() time.Duration {
 	return f.age
 }
 
-// Groups are those of the account, as of the check. They must not be changed.
-func (f *facts) Groups() []string {
-	if f == nil {
-		return nil
-	}
-	return f.row.Account.Groups
-}
-
-// TwoStep reports whether two-step verification is on, as of the check.
-func (f *facts) TwoStep() bool { return f != nil && f.row.Account.TwoStep }
-
 // Reason is why the second step is asked of a Known. It is empty when the
 // session passed, so of a Passed always.
 func (f *facts) Reason() Reason {

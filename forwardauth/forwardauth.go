@@ -56,7 +56,7 @@ type Door struct {
 	own    web.Cookie // of a host that the other one does not reach, over HTTPS
 }
 
-// New builds the door.
+// New builds the door. ErrNoProxies.
 func New(cfg Config) (*Door, error) {
 	switch {
 	case cfg.Service == nil || cfg.Address == nil || cfg.Rules.Empty():
@@ -95,7 +95,7 @@ func (d *Door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		d.refuse(w, q, problem{status: http.StatusNotFound, name: "not-found", title: "There is no such endpoint."})
 		return
 	}
-	if peer, err := netip.ParseAddrPort(r.RemoteAddr); err != nil || !isIn(d.cfg.Proxies, peer.Addr()) {
+	if !web.FromProxy(r, d.cfg.Proxies) {
 		d.cfg.Log.WarnContext(r.Context(), "forward-auth was asked by a peer that is not in setting proxies", "peer", r.RemoteAddr)
 		d.refuse(w, q, problem{status: http.StatusForbidden, name: "unknown-proxy", title: "This proxy is not one of those in setting proxies."})
 		return
@@ -120,16 +120,6 @@ func (d *Door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	d.check(w, q)
-}
-
-func isIn(proxies []netip.Prefix, ip netip.Addr) bool {
-	ip = ip.Unmap().WithZone("")
-	for _, p := range proxies {
-		if p.Contains(ip) {
-			return true
-		}
-	}
-	return false
 }
 
 // check asks the core who is there.

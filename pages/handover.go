@@ -63,7 +63,7 @@ func (p *Pages) appIn(path string) (h web.HandOver, app rules.Found, ok bool) {
 // needs says what is missing for an app.
 func needs(app rules.Found, h web.HandOver, d twinlatch.Decision) (rules.Need, rules.Reason) {
 	need, why := app.Need(d)
-	if who, ok := d.Passed(); ok && need == rules.Nothing && h.Again && who.TwoStep() && (who.SecondStepAge() < 0 || who.SecondStepAge() > againFor) {
+	if who, ok := d.Passed(); ok && need == rules.Nothing && h.Again && who.Account().TwoStep && (who.SecondStepAge() < 0 || who.SecondStepAge() > againFor) {
 		return rules.NeedSecondStep, rules.ReasonOld
 	}
 	return need, why

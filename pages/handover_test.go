@@ -1,13 +1,9 @@
 package pages
 
 import (
-	"bufio"
-	"database/sql"
 	"net/url"
-	"os"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -15,7 +11,6 @@ import (
 	"github.com/twinlatch/twinlatch"
 	"github.com/twinlatch/twinlatch/config"
 	"github.com/twinlatch/twinlatch/rules"
-	"github.com/twinlatch/twinlatch/twinlatchtest"
 	"github.com/twinlatch/twinlatch/web"
 )
 
@@ -64,19 +59,7 @@ files         in   in   in    in    in   | ver   ver  ver   ver  | app  app  app
 
 func TestHandOverForEveryBrowser(t *testing.T) {
 	t.Parallel()
-	database := twinlatchtest.SQLite(t)
-	net, box := new(carrier), new(letterbox)
-	d := doorOn(t, database, func(c *twinlatch.Config) {
-		c.Methods = textMethods(t)
-		c.Sending = twinlatch.Sending{Senders: []twinlatch.Sender{net}, NetworkPerHour: 10000}
-		box.has(c)
-	}, development, withApps)
-	d.box = box
-	raw, err := sql.Open("sqlite", strings.TrimPrefix(database, "sqlite:")+"?_pragma=busy_timeout(5000)")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = raw.Close() })
+	d, net, raw := matrixDoor(t)
 	var states []string
 	cells := map[string][]string{}
 	for line := range strings.Lines(handOvers) {
@@ -147,26 +130,6 @@ func TestHandOverToNoApp(t *testing.T) {
 	none := newDoor(t)
 	none.anaWithApp(t).get(handOver(wiki)).is(404)
 	none.browser(t).get(handOver(wiki)).is(404)
-}
-
-func quoted(t *testing.T, file string) (all []string) {
-	t.Helper()
-	f, err := os.Open(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	for lines := bufio.NewScanner(f); lines.Scan(); {
-		to, err := strconv.Unquote(lines.Text())
-		if err != nil {
-			t.Fatal(err)
-		}
-		all = append(all, to)
-	}
-	if len(all) < 60 {
-		t.Fatalf("only %d places", len(all))
-	}
-	return all
 }
 
 // A place that is no app's is as good as none, wherever return_to is read, and a

@@ -14,14 +14,16 @@ import (
 )
 
 // hostile are the places of web/testdata/hostile.txt: none of them is ours.
-func hostile(t *testing.T) []string {
+func hostile(t *testing.T) []string { return quoted(t, "../web/testdata/hostile.txt") }
+
+// quoted are the places of a file.
+func quoted(t *testing.T, file string) (all []string) {
 	t.Helper()
-	f, err := os.Open("../web/testdata/hostile.txt")
+	f, err := os.Open(file)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	var all []string
 	for lines := bufio.NewScanner(f); lines.Scan(); {
 		to, err := strconv.Unquote(lines.Text())
 		if err != nil {

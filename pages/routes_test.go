@@ -174,9 +174,10 @@ func parseMatrix(text string) (states []string, rows []row) {
 	return states, rows
 }
 
-func TestEveryRouteForEveryBrowser(t *testing.T) {
-	t.Parallel()
-	states, rows := readMatrix()
+// matrixDoor has all that browsers of the matrix need: text messages, mails, apps, and a
+// way into the database.
+func matrixDoor(t *testing.T) (*door, *carrier, *sql.DB) {
+	t.Helper()
 	database := twinlatchtest.SQLite(t)
 	net, box := new(carrier), new(letterbox)
 	d := doorOn(t, database, func(c *twinlatch.Config) {
@@ -190,6 +191,13 @@ func TestEveryRouteForEveryBrowser(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = raw.Close() })
+	return d, net, raw
+}
+
+func TestEveryRouteForEveryBrowser(t *testing.T) {
+	t.Parallel()
+	states, rows := readMatrix()
+	d, net, raw := matrixDoor(t)
 
 	known, missing := map[string]bool{}, map[string]bool{}
 	for _, r := range d.routes() {

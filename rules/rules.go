@@ -90,7 +90,8 @@ type Visitor struct {
 func visitor(d twinlatch.Decision) Visitor {
 	v := Visitor{Step: d.Step, Reason: d.Reason}
 	if who, ok := d.Passed(); ok {
-		v.Groups, v.TwoStep, v.Age = who.Groups(), who.TwoStep(), who.SecondStepAge()
+		a := who.Account()
+		v.Groups, v.TwoStep, v.Age = a.Groups, a.TwoStep, who.SecondStepAge()
 	} else if d.Step == twinlatch.Pass {
 		v.Step = twinlatch.NeedFirstStep
 	}

@@ -2,6 +2,7 @@ package sqlstore
 
 import (
 	"hash/maphash"
+	"path/filepath"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -55,7 +56,11 @@ type cachedRow struct {
 
 // newCache is nil where memory cannot be shared.
 func newCache(path string) (*cache, error) {
-	counters, unshare, err := shareCounters(path + "-changes")
+	path, err := filepath.EvalSymlinks(path) // the same file, whatever it is called
+	if err != nil {
+		return nil, err
+	}
+	counters, unshare, err := shareCounters(path+"-changes", path)
 	if counters == nil {
 		return nil, err
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -80,6 +81,48 @@ func TestNoCheckOutlivesARevocation(t *testing.T) {
 				t.Errorf("%d checks passed after %d revocations", passed, revocations)
 			}
 		})
+	}
+}
+
+// It holds for processes that know the file by other names, and the file of the counters
+// belongs to who owns the database, so that a command of root locks no server out.
+func TestNoCheckOutlivesARevocationUnderAnotherName(t *testing.T) {
+	url := twinlatchtest.SQLite(t)
+	file := strings.TrimPrefix(url, "sqlite:")
+	open(t, url).Close()
+	if os.Geteuid() == 0 {
+		if err := errors.Join(os.Chown(file, 65534, 65534), os.Remove(file+"-changes")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	link := filepath.Join(t.TempDir(), "link.db")
+	if err := os.Symlink(file, link); err != nil {
+		t.Fatal(err)
+	}
+	s, other := open(t, url), open(t, "sqlite:"+link)
+	owner, err := os.Stat(file)
+	counters, err2 := os.Stat(file + "-changes")
+	if err := errors.Join(err, err2); err != nil {
+		t.Fatal(err)
+	}
+	if want, got := owner.Sys().(*syscall.Stat_t).Uid, counters.Sys().(*syscall.Stat_t).Uid; got != want || counters.Mode() != 0o600 {
+		t.Errorf("the counters are of %d with %v, the database is of %d", got, counters.Mode(), want)
+	}
+	id, session := twinlatch.AccountID("ann"), twinlatch.SessionID("session")
+	now := time.Unix(1_000_000_000, 0)
+	err = s.Tx(t.Context(), id, func(tx twinlatch.Tx) error {
+		return errors.Join(
+			tx.InsertAccount(twinlatch.Account{ID: id, Login: "ann", CreatedAt: now}),
+			tx.InsertSession(twinlatch.Session{Account: id, ID: session, ExpiresAt: now.Add(time.Hour)}, []byte("hash")))
+	})
+	if err != nil || here(t, other, id, session) != 1 {
+		t.Fatal("a session is not found", err)
+	}
+	if err := s.Tx(t.Context(), id, func(tx twinlatch.Tx) error { return tx.DeleteSession(session) }); err != nil {
+		t.Fatal(err)
+	}
+	if here(t, other, id, session) != 0 {
+		t.Error("a check passed")
 	}
 }
 

@@ -5,4 +5,4 @@ package sqlstore
 import "sync/atomic"
 
 // shareCounters does without: each check reads the database.
-func shareCounters(string) ([]atomic.Uint64, func(), error) { return nil, nil, nil }
+func shareCounters(string, string) ([]atomic.Uint64, func(), error) { return nil, nil, nil }

@@ -27,12 +27,8 @@ const (
 // unknown, as does a missing header, one that names proxies only, and one of
 // more than 32 hops or 4 KiB.
 func ClientIP(r *http.Request, proxies []netip.Prefix) netip.Addr {
-	peer, err := netip.ParseAddrPort(r.RemoteAddr)
-	if err != nil {
-		return netip.Addr{}
-	}
-	ip := peer.Addr().Unmap().WithZone("")
-	if !contains(proxies, ip) {
+	ip, proxied := peer(r, proxies)
+	if !proxied {
 		return ip
 	}
 	forwarded := strings.Join(r.Header.Values("X-Forwarded-For"), ",")
@@ -62,6 +58,23 @@ func ClientIP(r *http.Request, proxies []netip.Prefix) netip.Addr {
 		}
 	}
 	return netip.Addr{}
+}
+
+// FromProxy reports whether a request comes from one of proxies.
+func FromProxy(r *http.Request, proxies []netip.Prefix) bool {
+	_, proxied := peer(r, proxies)
+	return proxied
+}
+
+// peer is who sent a request, the zero Addr when that is unknown, and whether it is one
+// of proxies.
+func peer(r *http.Request, proxies []netip.Prefix) (ip netip.Addr, proxied bool) {
+	from, err := netip.ParseAddrPort(r.RemoteAddr)
+	if err != nil {
+		return netip.Addr{}, false
+	}
+	ip = from.Addr().Unmap().WithZone("")
+	return ip, contains(proxies, ip)
 }
 
 func contains(proxies []netip.Prefix, ip netip.Addr) bool {
