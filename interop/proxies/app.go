@@ -47,8 +47,10 @@ func (a *app) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	a.mu.Lock()
 	a.all = append(a.all, got)
 	a.mu.Unlock()
-	if r.Header.Get("Upgrade") == "websocket" && strings.EqualFold(r.Header.Get("Connection"), "upgrade") {
-		converse(w, r.Header.Get("Sec-WebSocket-Key"))
+	// Any other upgrade is done by the app as well, as by servers that know HTTP/2: what
+	// comes then is judged by nobody.
+	if to := r.Header.Get("Upgrade"); to != "" && strings.Contains(strings.ToLower(r.Header.Get("Connection")), "upgrade") {
+		converse(w, to, r.Header.Get("Sec-WebSocket-Key"))
 		return
 	}
 	if code, found := strings.CutPrefix(r.URL.Path, "/status/"); found {
@@ -77,15 +79,15 @@ func (a *app) requests() []received {
 
 // converse is a WebSocket, as far as proxies can tell: the answer fits the key
 // (RFC 6455, section 4.2.2), and after 101 both sides write when they like.
-func converse(w http.ResponseWriter, key string) {
+func converse(w http.ResponseWriter, to, key string) {
 	accept := sha1.Sum([]byte(key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"))
 	conn, both, err := w.(http.Hijacker).Hijack()
 	if err != nil {
 		return
 	}
 	defer conn.Close()
-	fmt.Fprintf(conn, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: %s\r\n\r\n",
-		base64.StdEncoding.EncodeToString(accept[:]))
+	fmt.Fprintf(conn, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: %s\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: %s\r\n\r\n",
+		to, base64.StdEncoding.EncodeToString(accept[:]))
 	for lines := bufio.NewScanner(both); lines.Scan(); {
 		fmt.Fprintf(conn, "you said %s\n", lines.Text())
 	}

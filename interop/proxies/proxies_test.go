@@ -203,6 +203,63 @@ func TestWebSocket(t *testing.T) {
 	})
 }
 
+// After 101 a proxy passes on whatever comes, and over HTTP/2 that is any number of
+// requests with any headers. So an app may change to WebSockets and to nothing else.
+func TestNoOtherUpgrade(t *testing.T) {
+	onEach(t, func(t *testing.T, k Kind) {
+		p := k.start(t, newStub(t).address)
+		for _, asked := range []string{
+			"Connection: Upgrade, HTTP2-Settings\nUpgrade: h2c\nHTTP2-Settings: AAMAAABkAAQAAP__\n",
+			"Connection: Upgrade\nUpgrade: H2C\nHTTP2-Settings: AAMAAABkAAQAAP__\n",
+			"Connection: upgrade\nUpgrade: h2c, websocket\n", "Connection: upgrade\nUpgrade: websocket, h2c\n",
+			"Connection: upgrade\nUpgrade: h2c\nUpgrade: websocket\nHTTP2-Settings: AAMAAABkAAQAAP__\n",
+			"Connection: upgrade\nUpgrade: websocket\nUpgrade: h2c\nHTTP2-Settings: AAMAAABkAAQAAP__\n",
+			"Connection: upgrade\nUpgrade: TLS/1.0\n",
+		} {
+			conn := p.dial(t, "")
+			got, err := p.try(conn, bufio.NewReader(conn), request{header: asked + "Cookie: session=ann\n"})
+			if to := got.Header.Get("Upgrade"); err == nil && got.StatusCode == http.StatusSwitchingProtocols && !strings.EqualFold(to, "websocket") {
+				t.Errorf("%q: changed to %q", asked, to)
+			}
+		}
+		for _, r := range p.wiki.requests() {
+			if to := r.Header.Values("Upgrade"); len(to) > 1 || len(to) == 1 && !strings.EqualFold(to[0], "websocket") {
+				t.Errorf("the app was asked to change to %q", to)
+			}
+		}
+	})
+}
+
+// A Host that could be that of two apps reaches neither, or the one that was judged.
+func TestHostOfTwoApps(t *testing.T) {
+	onEach(t, func(t *testing.T, k Kind) {
+		stub := newStub(t)
+		p := k.start(t, stub.address)
+		wiki, files := p.host(wikiHost), p.host(filesHost)
+		for _, hosts := range [][2]string{{wiki, files}, {files, wiki}} {
+			for _, between := range []string{",", ", ", "\r\nHost: "} {
+				before, reached := len(stub.asked()), [2]int{len(p.wiki.requests()), len(p.files.requests())}
+				conn := p.dial(t, "")
+				_, _ = p.try(conn, bufio.NewReader(conn), request{host: hosts[0] + between + hosts[1], header: "Cookie: session=ann\n"})
+				to := ""
+				if len(p.wiki.requests()) > reached[0] {
+					to = wikiHost
+				}
+				if len(p.files.requests()) > reached[1] {
+					to += filesHost
+				}
+				asked := ""
+				if all := stub.asked(); len(all) > before {
+					asked = all[len(all)-1].url
+				}
+				if to != "" && !strings.HasPrefix(asked, "http://"+to) {
+					t.Errorf("%q: %s was asked about, %s reached", hosts[0]+between+hosts[1], asked, to)
+				}
+			}
+		}
+	})
+}
+
 // What the app answers is the app's, also where it looks like an answer of the check.
 func TestAnswerOfTheAppIsNotTouched(t *testing.T) {
 	onEach(t, func(t *testing.T, k Kind) {

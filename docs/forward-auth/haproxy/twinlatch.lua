@@ -43,7 +43,7 @@ core.register_action("twinlatch", { "http-req" }, function(txn)
 	local headers = {
 		["x-forwarded-method"] = { txn.sf:method() },
 		["x-forwarded-proto"] = { txn.f:ssl_fc() == 1 and "https" or "http" },
-		["x-forwarded-host"] = { txn.sf:req_hdr("host") },
+		["x-forwarded-host"] = { txn.sf:req_fhdr("host") },
 		["x-forwarded-uri"] = { txn.sf:pathq() }, -- as it was sent: nothing decoded or merged
 		["x-forwarded-for"] = { txn.sf:src() },
 	}
