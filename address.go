@@ -222,7 +222,9 @@ func (s *Service) restoreAddress(tx Tx, k StoredTicket, c Client) error {
 	})
 }
 
-// needsConfirmation reports whether a has to show first that mail reaches its owner.
-func (s *Service) needsConfirmation(a Account) bool {
+// Unconfirmed reports whether somebody has to show first that mail reaches them, before
+// they may add a factor or be named to apps: anybody can sign up under any address. It is
+// false where no mails are sent.
+func (s *Service) Unconfirmed(a Account) bool {
 	return s.Mails() && a.Realm == MainRealm && a.ConfirmedAt.IsZero()
 }

@@ -20,7 +20,7 @@ type Decision struct {
 
 // facts are what a check found. They are never changed.
 type facts struct {
-	row    SessionRow
+	row    *SessionRow
 	ip     netip.Addr
 	step   Step
 	reason Reason
@@ -162,7 +162,7 @@ func (s *Service) allowed(v View, by Authority, c change) error {
 	if step != Pass && !(step == NeedFactor && (c == see || c == add)) {
 		return ErrNotFresh
 	}
-	if c == add && s.needsConfirmation(row.Account) {
+	if c == add && s.Unconfirmed(row.Account) {
 		return ErrUnconfirmed
 	}
 	return s.cfg.Policy.allow(c, row.Account, row.Session, s.now())

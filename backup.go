@@ -7,8 +7,6 @@ import (
 	"io"
 	"strings"
 	"time"
-
-	"golang.org/x/crypto/argon2"
 )
 
 // BackupCodeCount is how many codes a set has.
@@ -17,15 +15,16 @@ const BackupCodeCount = 10
 // BackupCodes is an account's set of backup codes, without the codes: they are
 // shown once, when they are made.
 type BackupCodes struct {
-	Salt      []byte // for the Store: the same for the whole set
+	Salt      []byte // and costs, for the Store: the same for the whole set
 	Left      int
 	Total     int
 	CreatedAt time.Time
 }
 
 // Backup codes are 80 random bits, which no guessing reaches; argon2id at the
-// least cost that OWASP recommends is there for the one who has the database
-// and the keys (NIST SP 800-63B-4 §3.1.2).
+// least cost that OWASP recommends, or at that of passwords where it is lower
+// still, is there for the one who has the database and the keys (NIST SP
+// 800-63B-4 §3.1.2).
 const (
 	codeLength = 16
 	codeMemory = 19 << 10
@@ -81,11 +80,16 @@ func parseBackupCode(code Secret) (string, error) {
 	return text.String(), nil
 }
 
-// digest is what the Store keeps of a code. The salt of the set is the same for
-// all of its codes, so that one hash finds the row.
-func (s *Service) digest(id AccountID, code string, salt []byte) []byte {
-	sum := argon2.IDKey([]byte(code), salt, codePasses, codeMemory, codeLanes, hashBytes)
-	return s.cfg.Keys.MAC("backup", []byte(id), sum)
+// ofCode is how a set of codes made today is hashed. Salt and costs are the same
+// for all codes of a set, so that one hash finds the row.
+func (s *Service) ofCode(salt []byte) phc {
+	cost := s.hasher.cost
+	return phc{memory: min(codeMemory, cost.Memory), passes: min(codePasses, cost.Passes), lanes: codeLanes, salt: salt}
+}
+
+// digest is what the Store keeps of a code.
+func (s *Service) digest(id AccountID, code string, how phc) []byte {
+	return s.cfg.Keys.MAC("backup", []byte(id), how.of(code))
 }
 
 // NewBackupCodes replaces all backup codes and returns ten new ones, once. The
@@ -110,6 +114,7 @@ func (s *Service) NewBackupCodes(ctx context.Context, by Authority, c Client) ([
 	if _, err := io.ReadFull(s.cfg.Rand, salt); err != nil {
 		return nil, err
 	}
+	how := s.ofCode(salt)
 	codes := make([]Secret, BackupCodeCount)
 	for i := range codes {
 		var err error
@@ -120,7 +125,7 @@ func (s *Service) NewBackupCodes(ctx context.Context, by Authority, c Client) ([
 	digests := make([][]byte, len(codes))
 	err := s.hasher.do(ctx, c.IP, func() {
 		for i, code := range codes {
-			digests[i] = s.digest(id, strings.ReplaceAll(code.Reveal(), "-", ""), salt)
+			digests[i] = s.digest(id, strings.ReplaceAll(code.Reveal(), "-", ""), how)
 		}
 	})
 	if err != nil {
@@ -130,7 +135,7 @@ func (s *Service) NewBackupCodes(ctx context.Context, by Authority, c Client) ([
 		if err := may(tx); err != nil {
 			return err
 		}
-		if err := tx.ReplaceBackupCodes(salt, digests, s.now()); err != nil {
+		if err := tx.ReplaceBackupCodes([]byte(how.String()), digests, s.now()); err != nil {
 			return err
 		}
 		// New codes lift the pause that wrong ones put on the old.
@@ -174,7 +179,7 @@ func (s *Service) Recover(ctx context.Context, who Known, code Secret, c Client)
 		return Token{}, err
 	}
 	id := who.Account().ID
-	var salt []byte
+	how := s.ofCode(make([]byte, saltBytes)) // of one who has no codes, for the same time
 	err = s.cfg.Store.View(ctx, id, func(v View) error {
 		row, _, err := s.current(v, who.facts)
 		if err != nil {
@@ -184,14 +189,13 @@ func (s *Service) Recover(ctx context.Context, who Known, code Secret, c Client)
 			return ErrTwoStepOff
 		}
 		codes, err := v.BackupCodes()
-		salt = codes.Salt
+		if err == nil {
+			how, err = parseCosts(string(codes.Salt))
+		}
 		return ignoreNotFound(err)
 	})
 	if err != nil {
 		return Token{}, err
-	}
-	if salt == nil {
-		salt = make([]byte, saltBytes)
 	}
 	left, times, giveBack, err := s.count(ctx, id, "backup", c, func(Tx) (int, error) { return s.cfg.Policy.Tries, nil })
 	if err != nil {
@@ -199,7 +203,7 @@ func (s *Service) Recover(ctx context.Context, who Known, code Secret, c Client)
 	}
 	ctx = context.WithoutCancel(ctx) // what was counted is judged and written down
 	var digest []byte
-	if err := s.hasher.do(ctx, c.IP, func() { digest = s.digest(id, text, salt) }); err != nil {
+	if err := s.hasher.do(ctx, c.IP, func() { digest = s.digest(id, text, how) }); err != nil {
 		giveBack()
 		return Token{}, err
 	}

@@ -68,8 +68,8 @@ func (f *faulty) View(c context.Context, id twinlatch.AccountID, fn func(twinlat
 	})
 }
 
-func (f *faulty) Session(c context.Context, id twinlatch.AccountID, s twinlatch.SessionID) (twinlatch.SessionRow, error) {
-	return run(f, "Session", func() (twinlatch.SessionRow, error) { return f.Store.Session(c, id, s) })
+func (f *faulty) Session(c context.Context, id twinlatch.AccountID, s twinlatch.SessionID) (*twinlatch.SessionRow, error) {
+	return run(f, "Session", func() (*twinlatch.SessionRow, error) { return f.Store.Session(c, id, s) })
 }
 
 func (f *faulty) AccountByLogin(c context.Context, realm, login string) (twinlatch.AccountID, error) {

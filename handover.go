@@ -16,7 +16,11 @@ const vouchFor = 2 * time.Minute
 // the host of a protected app: a name in lower case, without port, because cookies
 // do not tell ports apart. It can be used once within a minute, there only, and only
 // by the browser that has state, a secret of that host's; digest is StateDigest of it.
+// ErrUnconfirmed.
 func (s *Service) IssueHandOver(ctx context.Context, who Passed, host, digest string) (Token, error) {
+	if s.Unconfirmed(who.Account()) {
+		return Token{}, ErrUnconfirmed
+	}
 	ticket, token, err := s.newTicket(who.Account().ID, TicketHandOver, handOverFor)
 	if err != nil {
 		return Token{}, err
@@ -38,15 +42,18 @@ func StateDigest(state Secret) string { return digestOf(state) }
 // Client.Host only. It dies with the session, and at every change of its token.
 //
 // The app may be reached from another address than our pages, by IPv4 where they are
-// by IPv6. A second step at most two minutes old counts from there too: the ticket and
-// the state show that it is the same browser. An older one does not: ErrNotFresh, and
-// the ticket stays good. ErrExpired: it was used, is too old, is for another host or
-// another browser, or never existed. ErrNoSession: the session has ended.
+// by IPv6. A second step at most two minutes old counts from there too: the state shows
+// that the browser which brings the ticket is the one that asked for it. An older one
+// does not: ErrNotFresh, and the ticket stays good. ErrExpired: it was used, is too old,
+// is for another host or another browser, or never existed. ErrNoSession: the session
+// has ended, or has a new token since. A ticket that was shown in the wrong place, or
+// without a state, is used up as well: it is in somebody's log there.
 func (s *Service) HandOver(ctx context.Context, t Token, host string, state Secret, c Client) (Token, error) {
-	if t.account == "" || host == "" || state.Reveal() == "" {
+	if t.account == "" || host == "" {
 		return Token{}, ErrExpired
 	}
 	var token Token
+	var wrong error
 	err := s.cfg.Store.Tx(ctx, t.account, func(tx Tx) error {
 		if err := tx.Lock(); err != nil {
 			return err
@@ -56,11 +63,13 @@ func (s *Service) HandOver(ctx context.Context, t Token, host string, state Secr
 		if err != nil {
 			return err
 		}
-		if ticket.Host != host || subtle.ConstantTimeCompare([]byte(ticket.Claim), []byte(digestOf(state))) != 1 {
-			return ErrExpired
-		}
 		if err := redeem(tx, t, TicketHandOver, now); err != nil {
 			return err
+		}
+		wrong = nil
+		if state.Reveal() == "" || ticket.Host != host || subtle.ConstantTimeCompare([]byte(ticket.Claim), []byte(digestOf(state))) != 1 {
+			wrong = ErrExpired
+			return nil
 		}
 		row, err := tx.Session(ticket.Session)
 		if errors.Is(err, ErrNotFound) {
@@ -80,6 +89,9 @@ func (s *Service) HandOver(ctx context.Context, t Token, host string, state Secr
 		}
 		return s.record(tx, t.account, self, c, EventAppOpened, map[string]string{"app": host})
 	})
+	if err == nil {
+		err = wrong
+	}
 	switch {
 	case errors.Is(err, ErrNotFound), errors.Is(err, ErrDisabled):
 		err = ErrExpired

@@ -16,7 +16,8 @@ import (
 )
 
 // Hashing says how passwords are hashed: argon2id (RFC 9106), and how many at
-// a time, because each takes Memory. Zero fields mean DefaultHashing.
+// a time, because each takes Memory. Backup codes, which are random, cost no
+// more than 19 MiB, two passes and one lane. Zero fields mean DefaultHashing.
 type Hashing struct {
 	Memory   uint32        // KiB
 	Passes   uint32        // over the memory
@@ -132,17 +133,36 @@ func (p phc) of(password string) []byte {
 	return argon2.IDKey([]byte(password), p.salt, p.passes, p.memory, p.lanes, hashBytes)
 }
 
+// String leaves out a sum that is not there: what remains is how to make one.
 func (p phc) String() string {
 	b64 := base64.RawStdEncoding
-	return fmt.Sprintf("$argon2id$v=%d$m=%d,t=%d,p=%d$%s$%s", argon2.Version, p.memory, p.passes, p.lanes,
-		b64.EncodeToString(p.salt), b64.EncodeToString(p.sum))
+	text := fmt.Sprintf("$argon2id$v=%d$m=%d,t=%d,p=%d$%s", argon2.Version, p.memory, p.passes, p.lanes, b64.EncodeToString(p.salt))
+	if p.sum != nil {
+		text += "$" + b64.EncodeToString(p.sum)
+	}
+	return text
 }
 
-var errBadHash = errors.New("stored password hash is not readable")
+var errBadHash = errors.New("a stored hash is not readable")
 
+// parsePHC reads a hash as String makes it.
 func parsePHC(s string) (phc, error) {
+	end := strings.LastIndexByte(s, '$')
+	p, err := parseCosts(s[:max(end, 0)])
+	if err != nil {
+		return phc{}, err
+	}
+	p.sum, err = base64.RawStdEncoding.Strict().DecodeString(s[end+1:])
+	if err != nil || len(p.sum) != hashBytes || p.String() != s {
+		return phc{}, errBadHash
+	}
+	return p, nil
+}
+
+// parseCosts reads what String makes without a sum.
+func parseCosts(s string) (phc, error) {
 	parts := strings.Split(s, "$")
-	if len(parts) != 6 || parts[0] != "" || parts[1] != "argon2id" || parts[2] != fmt.Sprintf("v=%d", argon2.Version) {
+	if len(parts) != 5 || parts[0] != "" || parts[1] != "argon2id" || parts[2] != fmt.Sprintf("v=%d", argon2.Version) {
 		return phc{}, errBadHash
 	}
 	var p phc
@@ -152,10 +172,8 @@ func parsePHC(s string) (phc, error) {
 	if p.memory > maxMemory || p.passes > maxPasses || p.lanes > maxLanes || p.passes == 0 || p.lanes == 0 || p.memory < 8*uint32(p.lanes) {
 		return phc{}, errBadHash
 	}
-	var err1, err2 error
-	p.salt, err1 = base64.RawStdEncoding.Strict().DecodeString(parts[4])
-	p.sum, err2 = base64.RawStdEncoding.Strict().DecodeString(parts[5])
-	if err1 != nil || err2 != nil || len(p.salt) < 8 || len(p.sum) != hashBytes || p.String() != s {
+	var err error
+	if p.salt, err = base64.RawStdEncoding.Strict().DecodeString(parts[4]); err != nil || len(p.salt) < 8 || p.String() != s {
 		return phc{}, errBadHash
 	}
 	return p, nil

@@ -24,7 +24,7 @@ func TestMachine(t *testing.T) {
 		url   func(testing.TB) string
 		every int // of how many runs, to save time
 	}{
-		{"SQLite", twinlatchtest.SQLite, detector},
+		{"SQLite", twinlatchtest.Migrated, detector},
 		{"PostgreSQL", twinlatchtest.Postgres, 4 * detector},
 	} {
 		t.Run(on.name, func(t *testing.T) {

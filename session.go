@@ -106,7 +106,7 @@ func (s *Service) Check(ctx context.Context, t Token, c Client) (Decision, error
 	return d, nil
 }
 
-func (s *Service) opened(ctx context.Context, t Token, c Client) (SessionRow, error) {
+func (s *Service) opened(ctx context.Context, t Token, c Client) (*SessionRow, error) {
 	if c.Host != "" {
 		return s.cfg.Store.Hosted(ctx, t.account, SessionID(t.row), c.Host)
 	}

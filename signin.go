@@ -76,7 +76,7 @@ func (s *Service) StartSession(ctx context.Context, id AccountID, c Client) (Dec
 	if err != nil {
 		return Decision{}, Token{}, err
 	}
-	var row SessionRow
+	var row *SessionRow
 	err = s.cfg.Store.Tx(ctx, id, func(tx Tx) error {
 		if err := tx.Lock(); err != nil {
 			return err
@@ -101,7 +101,7 @@ func (s *Service) StartSession(ctx context.Context, id AccountID, c Client) (Dec
 		if err := tx.InsertSession(session, token.hash()); err != nil {
 			return err
 		}
-		row = SessionRow{session, a, token.hash()}
+		row = &SessionRow{session, a, token.hash()}
 		return s.record(tx, id, self, c, event, more)
 	})
 	if err != nil {
@@ -124,7 +124,7 @@ func (s *Service) noteNetwork(tx Tx, c Client, now time.Time, more map[string]st
 	return tx.PutNetwork(here, now)
 }
 
-func (s *Service) decide(row SessionRow, c Client) Decision {
+func (s *Service) decide(row *SessionRow, c Client) Decision {
 	step, reason, age := s.cfg.Policy.decide(&row.Account, &row.Session, s.now(), c.IP)
 	if step == NeedFirstStep {
 		return Decision{Reason: reason}

@@ -22,11 +22,12 @@ type Store interface {
 
 	// Session is the read of Service.Check, one SELECT by primary key: the
 	// session with its account and the hash of its secret, expired or not.
-	// Absent, or of a deleted account: ErrNotFound.
-	Session(ctx context.Context, id AccountID, s SessionID) (SessionRow, error)
+	// Absent, or of a deleted account: ErrNotFound. Nobody changes the row: a Store
+	// may give the same one again.
+	Session(ctx context.Context, id AccountID, s SessionID) (*SessionRow, error)
 
 	// Hosted is Session for the token of an app's host: the hash is that of PutHost.
-	Hosted(ctx context.Context, id AccountID, s SessionID, host string) (SessionRow, error)
+	Hosted(ctx context.Context, id AccountID, s SessionID, host string) (*SessionRow, error)
 
 	// AccountByLogin finds an account. Absent: ErrNotFound.
 	AccountByLogin(ctx context.Context, realm, login string) (AccountID, error)
@@ -219,7 +220,7 @@ type Tx interface {
 	InsertSession(s Session, secretHash []byte) error
 	// UpdateSession writes all but ID, Account, UserAgent and CreatedAt. Guard:
 	// ErrNoSession when old is no longer the hash of its secret. A new secret ends the
-	// tokens of all hosts, as the end of the session does.
+	// tokens of all hosts, as the end of the session does, and its tickets for them.
 	UpdateSession(s Session, old, secretHash []byte) error
 	// PutHost sets the hash of the one token that a session has for a host. ErrNoSession.
 	PutHost(s SessionID, host string, secretHash []byte, now time.Time) error

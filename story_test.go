@@ -67,7 +67,7 @@ type world struct {
 
 func newWorld(t testing.TB, change ...func(*twinlatch.Config)) *world {
 	t.Helper()
-	return worldOn(t, twinlatchtest.SQLite(t), change...)
+	return worldOn(t, twinlatchtest.Migrated(t), change...)
 }
 
 func worldOn(t testing.TB, url string, change ...func(*twinlatch.Config)) *world {

@@ -181,7 +181,7 @@ var refs = regexp.MustCompile(`I\s+refs:\s+([0-9,]+)`)
 // second.
 func (s *site) instructions(b testing.TB, hello bool) float64 {
 	b.Helper()
-	const few, many = 200, 1200
+	const few, many = 1000, 9000 // enough for the garbage collector to come by several times
 	count := func(n int, atLeast time.Duration) (float64, time.Duration) {
 		out := s.path(fmt.Sprintf("valgrind-%v-%d", hello, n))
 		address, stop := s.start(b, hello, "valgrind", "--tool=cachegrind", "--cache-sim=no", "--cachegrind-out-file=/dev/null", "--log-file="+out)

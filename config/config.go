@@ -45,6 +45,7 @@ type Config struct {
 	Keys        string           // path of the key file
 	Proxies     []netip.Prefix   // peers whose forwarding header is believed; never all addresses
 	Policy      twinlatch.Policy
+	SignUp      bool // anybody may make an account; else only the command does
 	WebAuthn    WebAuthn
 	Text        Text
 	Mail        Mail

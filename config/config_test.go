@@ -57,6 +57,8 @@ func field(c *config.Config, key string) any {
 		return c.Keys
 	case "proxies":
 		return c.Proxies
+	case "sign_up":
+		return c.SignUp
 	case "policy.profile":
 		return c.Policy.IdleFor
 	case "policy.code_every":
@@ -118,6 +120,7 @@ var examples = map[string]example{
 	"database":           {"postgres://u:p@db/twinlatch", `"postgres://u:p@db/twinlatch"`, "postgres://u:p@db/twinlatch"},
 	"keys":               {"/etc/twinlatch/keys", `"/etc/twinlatch/keys"`, "/etc/twinlatch/keys"},
 	"proxies":            {"10.0.0.0/8, 192.0.2.1", `["10.0.0.0/8", "192.0.2.1"]`, prefixes("10.0.0.0/8", "192.0.2.1/32")},
+	"sign_up":            {"closed", `"closed"`, false},
 	"policy.profile":     {"aal2", `"aal2"`, time.Hour},
 	"policy.code_every":  {"1d12h", `"1d12h"`, 36 * time.Hour},
 	"policy.bind_ip":     {"subnet", `"subnet"`, twinlatch.SameSubnet},

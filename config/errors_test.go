@@ -110,6 +110,7 @@ func TestErrors(t *testing.T) {
 		{env: "TWINLATCH_PROXIES=10.0.0.0/33", want: `setting proxies from TWINLATCH_PROXIES is "10.0.0.0/33": "10.0.0.0/33" is neither an address nor a network such as 10.0.0.0/8`},
 
 		// policy
+		{env: "TWINLATCH_SIGN_UP=no", want: `setting sign_up from TWINLATCH_SIGN_UP is "no": want open or closed`},
 		{env: "TWINLATCH_POLICY_PROFILE=aal3", want: `setting policy.profile from TWINLATCH_POLICY_PROFILE is "aal3": want none or aal2`},
 		{file: "policy.code_every = '30'", want: `setting policy.code_every from FILE is "30": ` + wantDuration},
 		{file: "policy.code_every = 30", want: `setting policy.code_every from FILE is "30": ` + wantDuration},

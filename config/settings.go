@@ -47,6 +47,8 @@ func Settings() []Setting {
 			Help: "Key file, made by 'twinlatch key create', with --dev on the first start."},
 		{Key: "proxies", list: true, set: setProxies,
 			Help: "Addresses and networks of proxies whose forwarding header is believed."},
+		{Key: "sign_up", Default: "open", set: setSignUp,
+			Help: "Who may make an account: open (anybody who gets to the page), or closed (twinlatch account create only)."},
 		{Key: "policy.profile", Default: "none", set: setProfile,
 			Help: "Policy to start from: none, or aal2 (both steps again after 1 hour without a request, and after 24 hours)."},
 		{Key: "policy.code_every", Default: "30d", set: setCodeEvery,
@@ -152,6 +154,14 @@ func setCodeEvery(c *Config, value string) (err error) {
 		return fmt.Errorf("want at most %dd: a session ends then, and the next sign-in asks for a code anyway", most/(24*time.Hour))
 	}
 	return err
+}
+
+func setSignUp(c *Config, value string) error {
+	if value != "open" && value != "closed" {
+		return errors.New("want open or closed")
+	}
+	c.SignUp = value == "open"
+	return nil
 }
 
 func setBindIP(c *Config, value string) error {

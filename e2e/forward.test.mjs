@@ -226,7 +226,7 @@ some("who may not, and who has no second step", async (p) => {
 	await p.press("Enable Authenticator app");
 	p.key = await p.setupKey();
 	await p.confirm();
-	await opens(p);
+	await arrives(p);
 
 	const refused = await p.page.goto(`${wiki}/staff?a=b`);
 	assert.equal(refused.status(), 403);

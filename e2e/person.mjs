@@ -52,11 +52,12 @@ export class Person {
 		p.keys = []; // of all authenticator apps; p.key is the one in use
 		p.complaints = [];
 		p.wire = new Map(); // bytes of each address that was loaded, cold
+		p.documents = new Map(); // and of each page, the last time
 		p.context = await browser.newContext({
 			javaScriptEnabled: way.script, viewport: way.size, colorScheme: way.scheme, reducedMotion: "reduce", locale: way.language ?? "en-GB",
 			userAgent: way.userAgent, baseURL: address, ignoreHTTPSErrors: address?.startsWith("https:"),
 		});
-		p.context.setDefaultTimeout(20_000);
+		p.context.setDefaultTimeout(60_000);
 		await p.from(`198.51.100.${p.n}`);
 		await p.open();
 		return p;
@@ -83,10 +84,13 @@ export class Person {
 		this.cdp = await this.context.newCDPSession(this.page);
 		await this.cdp.send("Network.enable");
 		const open = new Map();
-		this.cdp.on("Network.requestWillBeSent", (e) => open.set(e.requestId, [e.request.url, e.type]));
+		this.cdp.on("Network.requestWillBeSent", (e) => {
+			open.set(e.requestId, [e.request.url, e.type]);
+			if (e.type === "Document") this.documents.delete(e.request.url);
+		});
 		this.cdp.on("Network.loadingFinished", (e) => {
 			const [url, type] = open.get(e.requestId) ?? [];
-			if (type === "Document") this.document = e.encodedDataLength;
+			if (type === "Document") this.documents.set(url, e.encodedDataLength);
 			else if (e.encodedDataLength > (this.wire.get(url) ?? 0)) this.wire.set(url, e.encodedDataLength);
 		});
 	}
@@ -223,7 +227,7 @@ export class Person {
 	async sees(...texts) {
 		for (const text of texts) {
 			const found = this.page.getByText(text).filter({ visible: true }).first();
-			await found.waitFor({ timeout: 3000 }).catch(async () => {
+			await found.waitFor({ timeout: 20_000 }).catch(async () => {
 				assert.fail(`not on the page: ${text}\nthere is: ${await this.words()}`);
 			});
 		}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/twinlatch/twinlatch"
 	"github.com/twinlatch/twinlatch/rules"
+	"github.com/twinlatch/twinlatch/web"
 )
 
 var noStore = []string{"no-store"}
@@ -22,8 +23,12 @@ type identity struct {
 	method                    string // how, RFC 8176 values with spaces between, or "backup-code"
 }
 
-func (d *Door) identity(who twinlatch.Passed) identity {
+// identity is false for somebody whose address is not confirmed: it may be another's.
+func (d *Door) identity(who twinlatch.Passed) (identity, bool) {
 	a, s := who.Account(), who.Session()
+	if d.cfg.Service.Unconfirmed(a) {
+		return identity{}, false
+	}
 	id := identity{user: a.Login, email: a.Login, name: a.DisplayName, groups: strings.Join(a.Groups, ",")}
 	if d.cfg.IDs {
 		id.user = string(a.ID)
@@ -34,8 +39,11 @@ func (d *Door) identity(who twinlatch.Passed) identity {
 			id.method = "backup-code"
 		}
 	}
-	return id
+	return id, true
 }
+
+// reasonUnconfirmed is why somebody whose address is not confirmed is not named to apps.
+const reasonUnconfirmed rules.Reason = "unconfirmed"
 
 // pass lets a request through. The names are in the form of net/http, which has to
 // change nothing then.
@@ -74,7 +82,10 @@ func problemOf(need rules.Need, why rules.Reason, codeEvery time.Duration) probl
 		return problem{http.StatusUnauthorized, "two-step-off", "Turn 2-step verification on first.", why, "",
 			`Bearer error="insufficient_user_authentication"`}
 	}
-	if why == rules.ReasonGroup {
+	switch why {
+	case reasonUnconfirmed:
+		return problem{status: http.StatusForbidden, name: "unconfirmed", title: "Confirm your e-mail address first.", reason: why}
+	case rules.ReasonGroup:
 		return problem{status: http.StatusForbidden, name: "not-allowed", title: "This account may not go there.", reason: why}
 	}
 	return problem{status: http.StatusForbidden, name: "denied", title: "Nobody may go there.", reason: why}
@@ -122,11 +133,11 @@ const stateFor = 24 * time.Hour
 
 // state is the secret that the browser has for the app's host.
 func (d *Door) state(q question) (twinlatch.Secret, bool) {
-	found := q.r.CookiesNamed(d.stateCookie(q))
-	if len(found) != 1 || len(found[0].Value) != stateLength {
+	value, _ := web.Named(q.r, d.stateCookie(q))
+	if len(value) != stateLength {
 		return twinlatch.Secret{}, false
 	}
-	return twinlatch.NewSecret(found[0].Value), true
+	return twinlatch.NewSecret(value), true
 }
 
 const stateLength = 26

@@ -84,6 +84,7 @@ type question struct {
 	host   string // with a port that is not the scheme's own
 	uri    string // path and query as the client sent them
 	method string
+	ip     netip.Addr // of the client; invalid: it is unknown
 	found  rules.Found
 	r      *http.Request // the proxy's own
 }
@@ -95,14 +96,15 @@ func (d *Door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		d.refuse(w, q, problem{status: http.StatusNotFound, name: "not-found", title: "There is no such endpoint."})
 		return
 	}
-	if !web.FromProxy(r, d.cfg.Proxies) {
+	ip, proxied := web.Client(r, d.cfg.Proxies)
+	if !proxied {
 		d.cfg.Log.WarnContext(r.Context(), "forward-auth was asked by a peer that is not in setting proxies", "peer", r.RemoteAddr)
 		d.refuse(w, q, problem{status: http.StatusForbidden, name: "unknown-proxy", title: "This proxy is not one of those in setting proxies."})
 		return
 	}
 	kind := q.kind
 	q = kind.read(r)
-	q.kind, q.r = kind, r
+	q.kind, q.r, q.ip = kind, r, ip
 	if !q.complete() {
 		d.refuse(w, q, problem{status: http.StatusForbidden, name: "bad-question", title: "The proxy does not say which address was asked for."})
 		return
@@ -140,8 +142,11 @@ func (d *Door) check(w http.ResponseWriter, q question) {
 	need, why := q.found.Need(found)
 	if need == rules.Nothing {
 		who, _ := found.Passed()
-		d.pass(w, d.identity(who))
-		return
+		if id, ok := d.identity(who); ok {
+			d.pass(w, id)
+			return
+		}
+		need, why = rules.Forbidden, reasonUnconfirmed
 	}
 	d.lead(w, q, need, why, d.cfg.Service.Policy().CodeEvery)
 }
@@ -167,13 +172,17 @@ func (d *Door) ownOf(q question) web.Cookie {
 }
 
 func (d *Door) client(q question) twinlatch.Client {
-	return twinlatch.Client{IP: web.ClientIP(q.r, d.cfg.Proxies), UserAgent: q.r.UserAgent()}
+	c := twinlatch.Client{IP: q.ip}
+	if agent := q.r.Header["User-Agent"]; len(agent) > 0 {
+		c.UserAgent = agent[0]
+	}
+	return c
 }
 
 // lead sends a page view to what is missing, and tells everything else.
 func (d *Door) lead(w http.ResponseWriter, q question, need rules.Need, why rules.Reason, codeEvery time.Duration) {
 	p := problemOf(need, why, codeEvery)
-	if need == rules.Forbidden && why != rules.ReasonGroup {
+	if need == rules.Forbidden && why != rules.ReasonGroup && why != reasonUnconfirmed {
 		d.refuse(w, q, p)
 		return
 	}

@@ -79,8 +79,16 @@ func envoy(r *http.Request) question {
 // complete reports whether everything is there, and nothing that a header cannot
 // have. A comma would be a list of several proxies.
 func (q *question) complete() bool {
-	return q.scheme != "" && q.host != "" && q.method != "" && strings.HasPrefix(q.uri, "/") && len(q.uri) <= maxURI &&
-		!strings.ContainsAny(q.host, ", /@\\?#") && !strings.ContainsAny(q.uri, " \t")
+	if q.scheme == "" || q.host == "" || q.method == "" || !strings.HasPrefix(q.uri, "/") || len(q.uri) > maxURI {
+		return false
+	}
+	for i := range len(q.host) {
+		switch q.host[i] {
+		case ',', ' ', '/', '@', '\\', '?', '#':
+			return false
+		}
+	}
+	return strings.IndexByte(q.uri, ' ') < 0 && strings.IndexByte(q.uri, '\t') < 0
 }
 
 // maxURI is more than proxies accept by default.

@@ -18,14 +18,18 @@ func (d *Door) redeem(w http.ResponseWriter, q question) {
 		return
 	}
 	to := q.found.Origin + sendable(r.To)
+	token, _ := twinlatch.ParseToken(r.Ticket)
+	c := d.client(q)
 	state, known := d.state(q)
 	if !known {
+		if _, err := d.cfg.Service.HandOver(q.r.Context(), token, q.found.Host, state, c); !errors.Is(err, twinlatch.ErrExpired) { // which uses it up
+			d.broken(w, q, err)
+			return
+		}
 		d.refuse(w, q, problem{status: http.StatusForbidden, name: "no-state",
 			title: "This browser did not begin signing in here, or keeps no cookies. Open the page again."})
 		return
 	}
-	token, _ := twinlatch.ParseToken(r.Ticket)
-	c := d.client(q)
 	own, err := d.cfg.Service.HandOver(q.r.Context(), token, q.found.Host, state, c)
 	if err == nil {
 		if !d.shares(q) {

@@ -66,16 +66,16 @@ type breakable struct {
 
 var errBroken = errors.New("the disk is on fire")
 
-func (s *breakable) Session(ctx context.Context, id twinlatch.AccountID, n twinlatch.SessionID) (twinlatch.SessionRow, error) {
+func (s *breakable) Session(ctx context.Context, id twinlatch.AccountID, n twinlatch.SessionID) (*twinlatch.SessionRow, error) {
 	if s.broken.Load() {
-		return twinlatch.SessionRow{}, errBroken
+		return nil, errBroken
 	}
 	return s.Store.Session(ctx, id, n)
 }
 
-func (s *breakable) Hosted(ctx context.Context, id twinlatch.AccountID, n twinlatch.SessionID, host string) (twinlatch.SessionRow, error) {
+func (s *breakable) Hosted(ctx context.Context, id twinlatch.AccountID, n twinlatch.SessionID, host string) (*twinlatch.SessionRow, error) {
 	if s.broken.Load() {
-		return twinlatch.SessionRow{}, errBroken
+		return nil, errBroken
 	}
 	return s.Store.Hosted(ctx, id, n, host)
 }
@@ -91,10 +91,17 @@ func newWorldOf(t testing.TB, lines []string, change ...func(*forwardauth.Config
 	t.Helper()
 	w := &world{t: t, store: new(breakable)}
 	w.Env = twinlatchtest.New(t, func(c *twinlatch.Config) { w.store.Store, c.Store = c.Store, w.store })
+	w.build(lines, change...)
+	return w
+}
+
+// build makes the door and the pages of the Service.
+func (w *world) build(lines []string, change ...func(*forwardauth.Config)) {
+	w.t.Helper()
 	address, err := url.Parse(ours)
 	w.ok(err)
 	w.cfg = forwardauth.Config{
-		Service: w.Service, Address: address, Rules: rulesOf(t, lines), Proxies: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")},
+		Service: w.Service, Address: address, Rules: rulesOf(w.t, lines), Proxies: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")},
 	}
 	for _, c := range change {
 		c(&w.cfg)
@@ -103,7 +110,6 @@ func newWorldOf(t testing.TB, lines []string, change ...func(*forwardauth.Config
 	w.ok(err)
 	w.pages, err = pages.New(pages.Config{Service: w.Service, Address: w.cfg.Address, Proxies: w.cfg.Proxies, Apps: w.cfg.Rules, Domain: w.cfg.CookieDomain})
 	w.ok(err)
-	return w
 }
 
 func rulesOf(t testing.TB, lines []string) *rules.Set {

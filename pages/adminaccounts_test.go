@@ -171,7 +171,7 @@ func TestAdoption(t *testing.T) {
 func TestBacklog(t *testing.T) {
 	t.Parallel()
 	broken := new(brokenBox)
-	d := doorOn(t, twinlatchtest.SQLite(t), func(c *twinlatch.Config) {
+	d := doorOn(t, twinlatchtest.Migrated(t), func(c *twinlatch.Config) {
 		c.Sending.Senders = append(c.Sending.Senders, broken)
 		c.Notice = func(_ twinlatch.Account, e twinlatch.Event, _ twinlatch.Token) *twinlatch.Message {
 			if e.Type != twinlatch.EventFactorAdded {

@@ -246,7 +246,7 @@ func TestDoneIsSaidOnlyOfWhatWasDone(t *testing.T) {
 func TestNoSecretsOfOthers(t *testing.T) {
 	t.Parallel()
 	net := new(carrier)
-	d := doorOn(t, twinlatchtest.SQLite(t), func(c *twinlatch.Config) {
+	d := doorOn(t, twinlatchtest.Migrated(t), func(c *twinlatch.Config) {
 		c.Methods = textMethods(t)
 		c.Sending.Senders = []twinlatch.Sender{net}
 	})

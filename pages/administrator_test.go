@@ -100,7 +100,7 @@ POST /admin/events/verify           offer | 200   200   403   403   403
 func TestEveryRouteForEveryAdministrator(t *testing.T) {
 	t.Parallel()
 	states, rows := parseMatrix(administrators)
-	database := twinlatchtest.SQLite(t)
+	database := twinlatchtest.Migrated(t)
 	net, box := new(carrier), new(letterbox)
 	d := doorOn(t, database, func(c *twinlatch.Config) {
 		c.Methods = textMethods(t)

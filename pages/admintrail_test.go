@@ -152,7 +152,7 @@ func (s *lameStore) AllEvents(ctx context.Context, behind twinlatch.Position, n 
 func TestExportThatBreaks(t *testing.T) {
 	t.Parallel()
 	store := new(lameStore)
-	d := doorOn(t, twinlatchtest.SQLite(t), func(c *twinlatch.Config) {
+	d := doorOn(t, twinlatchtest.Migrated(t), func(c *twinlatch.Config) {
 		store.Store = c.Store
 		c.Store = store
 	})
@@ -187,7 +187,7 @@ func aborts(do func()) (cut bool) {
 
 func TestVerifyTheLog(t *testing.T) {
 	t.Parallel()
-	database := twinlatchtest.SQLite(t)
+	database := twinlatchtest.Migrated(t)
 	d := doorOn(t, database, nil)
 	ada := d.ada(t)
 	ana := d.account(t, d.anaWithApp(t).email)

@@ -200,7 +200,7 @@ func historian(t *testing.T, change ...func(*Config)) *history {
 
 func historianOn(t *testing.T, core func(*twinlatch.Config), change ...func(*Config)) *history {
 	t.Helper()
-	database := twinlatchtest.SQLite(t)
+	database := twinlatchtest.Migrated(t)
 	h := &history{person: doorOn(t, database, core, change...).ana(t)}
 	h.account = h.id()
 	var err error

@@ -130,7 +130,7 @@ func textMethods(t testing.TB, change ...func(*text.Config)) []twinlatch.Method 
 func textDoor(t testing.TB, change ...func(*twinlatch.Config)) (*door, *carrier) {
 	t.Helper()
 	net := new(carrier)
-	return doorOn(t, twinlatchtest.SQLite(t), func(c *twinlatch.Config) {
+	return doorOn(t, twinlatchtest.Migrated(t), func(c *twinlatch.Config) {
 		c.Methods = textMethods(t)
 		c.Sending.Senders = []twinlatch.Sender{net}
 		for _, f := range change {

@@ -44,7 +44,7 @@ type door struct {
 // newDoor is a door at http://twinlatch.test. Change changes its configuration.
 func newDoor(t testing.TB, change ...func(*Config)) *door {
 	t.Helper()
-	return doorOn(t, twinlatchtest.SQLite(t), nil, change...)
+	return doorOn(t, twinlatchtest.Migrated(t), nil, change...)
 }
 
 // doorOn is newDoor on a database, with another configuration of the Service.

@@ -69,10 +69,8 @@ func (p *Pages) add(w http.ResponseWriter, r *http.Request, who twinlatch.Enroll
 	if err != nil {
 		return err
 	}
-	return p.redirect(w, r, confirmation(challenge.ID))
+	return p.redirect(w, r, p.confirmation(r, challenge.ID))
 }
-
-func confirmation(id twinlatch.ChallengeID) string { return security + "/confirm/" + string(id) }
 
 // freshName calls a new factor by its method, with a number from the second on.
 func (p *Pages) freshName(r *http.Request, who twinlatch.Enrolling, d twinlatch.Description) (string, error) {
@@ -99,10 +97,10 @@ func (p *Pages) renderAdd(w http.ResponseWriter, r *http.Request, who twinlatch.
 	}
 	data := addPage{
 		Title: p.say("add." + d.Name + ".title"), Sends: d.Sends, Script: d.Script,
-		Action: security + "/add/" + string(d.Kind), Cancel: afterAdding(who),
+		Action: p.adding(r, d.Kind), Cancel: p.notAdding(r, who),
 	}
 	if d.Script {
-		data.Instead = p.instead()
+		data.Instead = p.instead(r)
 	}
 	status, said := http.StatusOK, wrong == nil
 	if text, ok := p.cannotSend(wrong); ok {
@@ -181,7 +179,7 @@ func (p *Pages) enroll(w http.ResponseWriter, r *http.Request, who twinlatch.Enr
 	switch {
 	case err == nil:
 		p.cookie.Write(w, token)
-		return p.redirect(w, r, afterAdding(who))
+		return p.added(w, r, who)
 	case errors.As(err, &bad), errors.Is(err, twinlatch.ErrWrongCode), errors.Is(err, twinlatch.ErrReplayed),
 		errors.Is(err, twinlatch.ErrUnavailable), errors.Is(err, twinlatch.ErrUnknownAddress), script && over(err):
 		if script {
@@ -212,7 +210,7 @@ func (p *Pages) renderEnroll(w http.ResponseWriter, r *http.Request, who twinlat
 	d := p.methods[challenge.Kind]
 	data := enrollPage{
 		Title: p.say("add." + d.Name + ".title"), Manual: challenge.Prompt.Manual,
-		Code: p.answer(d.AnswerFields[0], ""), Action: confirmation(challenge.ID), Cancel: afterAdding(who),
+		Code: p.answer(d.AnswerFields[0], ""), Action: p.confirmation(r, challenge.ID), Cancel: p.notAdding(r, who),
 		Failed: challenge.Delivery == twinlatch.Failed, Down: challenge.Delivery == twinlatch.Queued,
 	}
 	data.Code.Texts = d.Sends
@@ -225,10 +223,10 @@ func (p *Pages) renderEnroll(w http.ResponseWriter, r *http.Request, who twinlat
 		data.Name.Focus, data.Code.Focus = d.Script, !d.Script
 	}
 	if d.Script {
-		data.Script, data.Instead = p.registration(challenge, data.Name, data.Cancel), p.instead()
+		data.Script, data.Instead = registration(challenge, data), p.instead(r)
 	}
 	if d.Sends {
-		data.Code.Focus, data.Change = true, security+"/add/"+string(d.Kind)
+		data.Code.Focus, data.Change = true, p.adding(r, d.Kind)
 		data.Again = p.sendAgain(challenge, data.Change, map[string]string{
 			d.EnrollFields[0].Name: challenge.Prompt.Args["number"], "challenge": string(challenge.ID),
 		})

@@ -31,6 +31,9 @@ func (p *Pages) handOver(w http.ResponseWriter, r *http.Request) error {
 		return p.toApp(w, r, h, app, d, need, why)
 	}
 	who, ok := d.Passed()
+	if ok && !app.Public() && p.service.Unconfirmed(who.Account()) {
+		return twinlatch.ErrUnconfirmed
+	}
 	to := h.To
 	if ok && h.State != "" {
 		ticket, err := p.service.IssueHandOver(r.Context(), who, app.Host, h.State)

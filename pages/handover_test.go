@@ -11,6 +11,7 @@ import (
 	"github.com/twinlatch/twinlatch"
 	"github.com/twinlatch/twinlatch/config"
 	"github.com/twinlatch/twinlatch/rules"
+	"github.com/twinlatch/twinlatch/twinlatchtest"
 	"github.com/twinlatch/twinlatch/web"
 )
 
@@ -274,11 +275,24 @@ func TestAnAppThatWantsTwoStepVerification(t *testing.T) {
 	bo := d.person(t, "bo@example.com")
 	to := stateful(wiki)
 	p := bo.get(bo.get(to).goes(onTo(requiredPath, to)).location).is(200).titled("2-step verification is required").says("For wiki.example.com")
-	p.offers(security + "/add/totp")
+	add := onTo(security+"/add/totp", to)
+	p.offers(add)
 	bo.get(requiredPath).goes(security)
 	bo.get(onTo(requiredPath, stateful("https://files.example.net:8443/"))).is(303)
 	bo.get(onTo("/verify", to)).goes(to)
-	bo.app = bo.enroll()
+
+	// Every page on the way knows the app, also by way of the password.
+	bo.get(add).is(200).offers(add, onTo(requiredPath, to))
+	bo.wait(time.Hour)
+	bo.post(bo.post(add).goes(onTo("/confirm", add)).location, "password", bo.password).goes(add)
+	setup := bo.get(bo.post(add).is(303).location).is(200).offers(onTo(requiredPath, to))
+	confirm := setup.link(security + "/confirm/")
+	bo.get(confirm).is(200)
+	bo.post(confirm, "code", "000000").is(422).offers(confirm, onTo(requiredPath, to))
+	bo.app = twinlatchtest.Scan(t, setup.link("otpauth:"))
+	h, _ := web.ReadHandOver(to)
+	h.Form = true
+	bo.post(confirm, "code", bo.code()).goes(h.Path())
 	bo.get(onTo(requiredPath, to)).goes(to)
 	if p := bo.get(to).is(303); !isTicket(p.location, wiki) {
 		t.Errorf("goes to %s", p.location)

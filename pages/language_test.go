@@ -206,7 +206,7 @@ func TestCountsAreDeclined(t *testing.T) {
 func TestTextMessagesSpeakTheLanguageOfThePage(t *testing.T) {
 	t.Parallel()
 	var said []string
-	d := doorOn(t, twinlatchtest.SQLite(t), func(c *twinlatch.Config) {
+	d := doorOn(t, twinlatchtest.Migrated(t), func(c *twinlatch.Config) {
 		c.Methods = textMethods(t, func(c *text.Config) {
 			c.Say = func(locale, code, _ string) (string, error) {
 				said = append(said, locale)

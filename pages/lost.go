@@ -54,7 +54,7 @@ func (p *Pages) lost(w http.ResponseWriter, r *http.Request, who twinlatch.Passe
 	account := who.Account()
 	data := lostPage{
 		Step: codesStep, Time: p.span(p.service.Policy().FreshFor),
-		Methods: p.methodRows(account, factors), Backup: codes, Here: lostPath,
+		Methods: p.methodRows(r, account, factors), Backup: codes, Here: lostPath,
 	}
 	keepInUse(data.Methods, who.Session().VerifiedAt())
 	switch {

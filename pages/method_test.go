@@ -58,7 +58,7 @@ func (word) FinishVerify(_ context.Context, in twinlatch.Input, _ []byte, a twin
 // A second method needs no page of its own.
 func TestAnotherMethod(t *testing.T) {
 	t.Parallel()
-	d := doorOn(t, twinlatchtest.SQLite(t), func(c *twinlatch.Config) { c.Methods = append(c.Methods, word{}) })
+	d := doorOn(t, twinlatchtest.Migrated(t), func(c *twinlatch.Config) { c.Methods = append(c.Methods, word{}) })
 	ana := d.anaWithApp(t)
 	add := security + "/add/word"
 	ana.get(security).is(200).offers(add, security+"/add/totp")

@@ -84,13 +84,35 @@ func (p *Pages) toApp(w http.ResponseWriter, r *http.Request, h web.HandOver, ap
 
 func orSecurity(to string) string { return cmp.Or(to, security) }
 
-// afterAdding is where one goes on from adding a method, done or not: the guide
-// for somebody who came by a backup code, else Security.
-func afterAdding(who someone) string {
+// added goes on from adding a method: to the guide for somebody who came by a backup
+// code, else to what asked for a method.
+func (p *Pages) added(w http.ResponseWriter, r *http.Request, who someone) error {
 	if recovered(who) {
+		return p.redirect(w, r, lostPath)
+	}
+	return p.onward(w, r)
+}
+
+// notAdding is where one goes who does not add a method after all.
+func (p *Pages) notAdding(r *http.Request, who someone) string {
+	to := p.returnTo(r)
+	switch {
+	case recovered(who):
 		return lostPath
+	case to != "":
+		return link(requiredPath, to)
 	}
 	return security
+}
+
+// adding is where a method of a kind is added for what the request wants to go on to.
+func (p *Pages) adding(r *http.Request, kind twinlatch.Kind) string {
+	return link(security+"/add/"+string(kind), p.returnTo(r))
+}
+
+// confirmation is where an enrollment is confirmed, likewise.
+func (p *Pages) confirmation(r *http.Request, id twinlatch.ChallengeID) string {
+	return link(security+"/confirm/"+string(id), p.returnTo(r))
 }
 
 // origin is the page to come back to after a step that had to be put in

@@ -28,6 +28,7 @@ type Config struct {
 	Proxies []netip.Prefix                    // whose X-Forwarded-For is believed
 	Apps    *rules.Set                        // that forward-auth protects; nil: none
 	Domain  string                            // of the cookie; empty: this host only
+	Closed  bool                              // nobody makes an account here
 	Request func(context.Context) (id string) // the request's number, for the page that says what broke; optional
 	Log     *slog.Logger                      // nil: discarded
 	Dev     *Dev                              // development mode; nil: its routes do not exist

@@ -31,7 +31,7 @@ func (p *Pages) required(w http.ResponseWriter, r *http.Request, who twinlatch.E
 	}
 	return p.render(w, r, view{page: "required", title: p.say("required.title"), data: requiredPage{
 		App:         app,
-		Unconfirmed: p.unconfirmed(account), Methods: p.methodRows(account, nil),
+		Unconfirmed: p.unconfirmed(account), Methods: p.methodRows(r, account, nil),
 	}})
 }
 

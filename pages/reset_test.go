@@ -46,7 +46,7 @@ func (b *letterbox) has(c *twinlatch.Config) {
 func withMail(t testing.TB, change ...func(*Config)) (*door, *letterbox) {
 	t.Helper()
 	box := new(letterbox)
-	d := doorOn(t, twinlatchtest.SQLite(t), box.has, change...)
+	d := doorOn(t, twinlatchtest.Migrated(t), box.has, change...)
 	d.box = box
 	return d, box
 }

@@ -54,8 +54,6 @@ func (p *Pages) routes() []route {
 		open("GET", "/{$}", p.home),
 		open("GET", "/help", p.help),
 		file("/static/{hash}/{file}", p.files.serve),
-		open("GET", "/sign-up", p.signUpForm),
-		open("POST", "/sign-up", p.signUp),
 		open("GET", "/sign-in", p.signInForm),
 		open("POST", "/sign-in", p.signIn),
 		open("POST", "/sign-out", p.signOut),
@@ -75,9 +73,9 @@ func (p *Pages) routes() []route {
 		passed("GET", security, p.security),
 		passed("GET", lostPath, p.lost),
 		enrolling("GET", security+"/add/{kind}", p.addForm),
-		enrolling("POST", security+"/add/{kind}", p.add),
+		{method: "POST", path: security + "/add/{kind}", enrolling: p.add, returns: true},
 		enrolling("GET", security+"/confirm/{challenge}", p.enrollForm),
-		enrolling("POST", security+"/confirm/{challenge}", p.enroll),
+		{method: "POST", path: security + "/confirm/{challenge}", enrolling: p.enroll, returns: true},
 		passed("GET", security+"/factors/{factor}/remove", p.removeForm),
 		{method: "POST", path: security + "/factors/{factor}/remove", passed: p.remove, returns: true},
 		button(security+"/factors/{factor}/rename", p.rename),
@@ -94,6 +92,9 @@ func (p *Pages) routes() []route {
 		button(security+"/backup-codes", p.newBackupCodes),
 		button(security+"/sessions/{session}/end", p.endSession),
 		button(security+"/sessions/end-others", p.endOthers),
+	}
+	if !p.cfg.Closed {
+		routes = append(routes, open("GET", "/sign-up", p.signUpForm), open("POST", "/sign-up", p.signUp))
 	}
 	routes = append(routes, p.adminRoutes()...)
 	if !p.cfg.Apps.Empty() {

@@ -98,10 +98,10 @@ GET  S                      self  | in   in   in    in    in   | ver   ver  ver 
 GET  S/lost                 self  | in   in   in    in    in   | ver   ver  ver   ver  | 200  200  200  sec  sec
 GET  S/add/totp             self  | in   in   in    in    in   | ver   ver  ver   ver  | 200  200  200  200  200
 GET  S/add/text             self  | in   in   in    in    in   | ver   ver  ver   ver  | 200  200  200  200  200
-POST S/add/totp             offer | in   in   in    in    in   | ver   ver  ver   ver  | app  app  ver  app  conf
-POST S/add/text             offer | in   in   in    in    in   | ver   ver  ver   ver  | app  app  ver  app  conf
+POST S/add/totp             self  | in   in   in    in    in   | ver   ver  ver   ver  | app  app  ver  app  conf
+POST S/add/text             self  | in   in   in    in    in   | ver   ver  ver   ver  | app  app  ver  app  conf
 GET  S/confirm/C            self  | in   in   in    in    in   | ver   ver  ver   ver  | 200  200  200  200  200
-POST S/confirm/C            offer | in   in   in    in    in   | ver   ver  ver   ver  | 422  422  ver  422  conf
+POST S/confirm/C            self  | in   in   in    in    in   | ver   ver  ver   ver  | 422  422  ver  422  conf
 GET  S/factors/F/remove     self  | in   in   in    in    in   | ver   ver  ver   ver  | 200  200  200  404  404
 POST S/factors/F/remove     self  | in   in   in    in    in   | ver   ver  ver   ver  | 403  want ver  404  conf
 POST S/factors/F/rename     sec   | in   in   in    in    in   | ver   ver  ver   ver  | sec  sec  sec  404  404
@@ -178,7 +178,7 @@ func parseMatrix(text string) (states []string, rows []row) {
 // way into the database.
 func matrixDoor(t *testing.T) (*door, *carrier, *sql.DB) {
 	t.Helper()
-	database := twinlatchtest.SQLite(t)
+	database := twinlatchtest.Migrated(t)
 	net, box := new(carrier), new(letterbox)
 	d := doorOn(t, database, func(c *twinlatch.Config) {
 		c.Methods = textMethods(t)

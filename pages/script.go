@@ -23,19 +23,19 @@ type scriptForm struct {
 }
 
 // registration is the form that adds a factor.
-func (p *Pages) registration(ch twinlatch.Challenge, name *field, cancel string) *scriptForm {
+func registration(ch twinlatch.Challenge, page enrollPage) *scriptForm {
 	return &scriptForm{
-		Ceremony: "create", Options: string(ch.Prompt.Options), Action: confirmation(ch.ID), Cancel: cancel,
-		Kind: ch.Kind, Name: name,
+		Ceremony: "create", Options: string(ch.Prompt.Options), Action: page.Action, Cancel: page.Cancel,
+		Kind: ch.Kind, Name: page.Name,
 	}
 }
 
 // instead is where a key is added that cannot answer scripts, if there is a method
 // for it.
-func (p *Pages) instead() string {
+func (p *Pages) instead(r *http.Request) string {
 	for _, d := range p.service.Methods() {
 		if d.Named && !d.Script {
-			return security + "/add/" + string(d.Kind)
+			return p.adding(r, d.Kind)
 		}
 	}
 	return ""

@@ -39,7 +39,7 @@ func withKeys(t testing.TB, v *validator) *door {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return doorOn(t, twinlatchtest.SQLite(t), func(c *twinlatch.Config) {
+	return doorOn(t, twinlatchtest.Migrated(t), func(c *twinlatch.Config) {
 		c.Methods = append(c.Methods, key)
 		if v != nil {
 			c.Methods = append(c.Methods, yubico.New(v))

@@ -29,7 +29,7 @@ type securityPage struct {
 }
 
 type methodRow struct {
-	Kind        twinlatch.Kind
+	Add         string // where one of it is added
 	Name, Icon  string
 	Recommended bool
 	AskedFirst  bool
@@ -99,7 +99,7 @@ func (p *Pages) renderSecurity(w http.ResponseWriter, r *http.Request, who twinl
 		TwoStep: len(factors) > 0, Recovered: recovered(who), OneFactor: len(factors) == 1 && !recovered(who),
 		Unconfirmed: p.unconfirmed(account), RequiredFrom: account.EnrollFrom,
 		Period:  p.span(p.service.Policy().CodeEvery),
-		Methods: p.methodRows(account, factors), Backup: codes,
+		Methods: p.methodRows(r, account, factors), Backup: codes,
 		Events: events,
 	}
 	data.Sessions = p.sessionRows(sessions, who.Session().ID, data.TwoStep)
@@ -140,7 +140,7 @@ func keepAll(rows []methodRow) {
 	}
 }
 
-func (p *Pages) methodRows(a twinlatch.Account, factors []twinlatch.Factor) []methodRow {
+func (p *Pages) methodRows(r *http.Request, a twinlatch.Account, factors []twinlatch.Factor) []methodRow {
 	first := a.Preferred
 	if first == "" && len(factors) > 0 {
 		first = factors[0].ID
@@ -148,7 +148,7 @@ func (p *Pages) methodRows(a twinlatch.Account, factors []twinlatch.Factor) []me
 	now := p.service.Now()
 	var rows []methodRow
 	for i, d := range p.service.Methods() {
-		row := methodRow{Kind: d.Kind, Name: d.Name, Icon: d.Icon, Recommended: i == 0 && len(factors) == 0, Fields: len(d.EnrollFields) > 0}
+		row := methodRow{Add: p.adding(r, d.Kind), Name: d.Name, Icon: d.Icon, Recommended: i == 0 && len(factors) == 0, Fields: len(d.EnrollFields) > 0}
 		for _, f := range factors {
 			if f.Kind != d.Kind {
 				continue

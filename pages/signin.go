@@ -71,13 +71,15 @@ func (p *Pages) renderSignIn(w http.ResponseWriter, r *http.Request, email strin
 		Email:    p.emailField(email),
 		Password: field{ID: "password", Name: "password", Type: "password", Label: p.say("signin.password"), Autocomplete: "current-password"},
 		Action:   link("/sign-in", p.returnTo(r)),
-		SignUp:   link("/sign-up", p.returnTo(r)),
 	}
 	if p.service.Mails() {
 		data.Forgot = "/forgot"
 	}
 	problem := web.Problem{Status: http.StatusOK}
 	data.Email.Focus = wrong == nil
+	if !p.cfg.Closed {
+		data.SignUp = link("/sign-up", p.returnTo(r))
+	}
 	// The answer to a sign-up is the same for a taken address, so what is said
 	// here is true in both cases.
 	data.Next = wrong == nil && !p.service.Mails() && cameFrom(r, "/sign-up")

@@ -159,7 +159,7 @@ func (k stuck) MAC(purpose string, data ...[]byte) []byte {
 func TestBusy(t *testing.T) {
 	t.Parallel()
 	keys := stuck{entered: make(chan struct{}, 1), leave: make(chan struct{})}
-	d := doorOn(t, twinlatchtest.SQLite(t), func(c *twinlatch.Config) {
+	d := doorOn(t, twinlatchtest.Migrated(t), func(c *twinlatch.Config) {
 		c.Hashing = twinlatch.Hashing{Memory: 8, Passes: 1, Lanes: 1, Parallel: 1, Queue: 10, Wait: time.Millisecond}
 		keys.Keys = c.Keys
 		c.Keys = keys

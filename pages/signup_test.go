@@ -170,3 +170,14 @@ func TestSignInAfterSignUp(t *testing.T) {
 		b.get("/sign-in").is(200).hides(next)
 	}
 }
+
+// Where sign-up is closed there is no page for it, and none that leads there.
+func TestSignUpIsClosed(t *testing.T) {
+	t.Parallel()
+	d := newDoor(t, func(c *Config) { c.Closed = true })
+	b := d.browser(t)
+	b.get("/sign-in").is(200).hides("Create account", "New here")
+	b.get("/sign-up").is(404)
+	b.post("/sign-up", "name", "Ana", "email", anaEmail, "password", anaPassword).is(404)
+	b.post("/sign-in", "email", anaEmail, "password", anaPassword).is(422)
+}

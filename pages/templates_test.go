@@ -27,7 +27,7 @@ func TestEveryTemplateIsShown(t *testing.T) {
 func showEveryTemplate(t *testing.T, language string) {
 	d := devDoor(t)
 	phones := new(carrier)
-	texts := doorOn(t, twinlatchtest.SQLite(t), func(c *twinlatch.Config) {
+	texts := doorOn(t, twinlatchtest.Migrated(t), func(c *twinlatch.Config) {
 		c.Methods = textMethods(t)
 		c.Sending.Senders = []twinlatch.Sender{phones}
 	}, development)

@@ -127,6 +127,12 @@ func (a *app) origin() string { return a.rules[0].Origin }
 // simply is the rule of a path that everybody reads in the same way; nil: they may
 // not, or there is none.
 func (a *app) simply(path string) []*Rule {
+	if plainest(path) && !a.lax {
+		if r := longest(a.rules, path, func(r *Rule) string { return r.Path }); r != nil {
+			return r.alone
+		}
+		return nil
+	}
 	if strings.Contains(path, "%") {
 		unescaped, err := url.PathUnescape(path)
 		if err != nil || strings.Count(unescaped, "/") != strings.Count(path, "/") {
@@ -189,6 +195,22 @@ func (a *app) possibly(path string) []*Rule {
 	return all
 }
 
+// plainest reports whether a path has only characters that nobody reads in two ways,
+// and is therefore plain, with nothing that vanishes, and its own loose form.
+func plainest(path string) bool {
+	last := byte(0)
+	for i := range len(path) {
+		c := path[i]
+		switch {
+		case c >= 'a' && c <= 'z', c >= '0' && c <= '9', c == '-', c == '_':
+		case c != '/' || last == '/':
+			return false
+		}
+		last = c
+	}
+	return path != "" && path[0] == '/'
+}
+
 // plain reports whether a path has no segment that some take away, join with others or
 // take for another one's end.
 func plain(path string) bool {
@@ -210,7 +232,7 @@ func plain(path string) bool {
 			if i < len(path) { // an empty one at the end is none
 				return false
 			}
-		case dots, path[i-1] == '.', path[i-1] == ' ':
+		case dots, path[i-1] == '.', path[i-1] == ' ', path[begin] == ' ', i < len(path) && script(path[begin:i]):
 			return false
 		}
 		if c == '/' {
@@ -218,6 +240,23 @@ func plain(path string) bool {
 		}
 	}
 	return true
+}
+
+// script reports whether a segment is the file of a program, by its ending. What stands
+// behind it is then an address for the program, which may read /index.php/admin as
+// /admin (PATH_INFO, RFC 3875 §4.1.5).
+func script(segment string) bool {
+	segment, _, _ = strings.Cut(segment, ";")
+	dot := strings.LastIndexByte(segment, '.')
+	if dot < 0 {
+		return false
+	}
+	switch strings.TrimRight(strings.ToLower(segment[dot+1:]), "0123456789") {
+	case "php", "phtml", "phar", "cgi", "fcgi", "pl", "py", "rb", "lua", "asp", "aspx", "ashx", "asmx", "svc",
+		"jsp", "jspx", "jsf", "xhtml", "do", "action", "cfm", "cfc", "exe", "dll", "nsf":
+		return true
+	}
+	return false
 }
 
 // loose is how an app may read a path that takes no notice of case and of what follows
@@ -254,12 +293,19 @@ func vanishes(r rune) bool {
 }
 
 // fold makes one of all that may be taken for the same letters: upper and lower case
-// one by one, as many programs do it, and by the tables of Unicode.
+// one by one, as many programs do it, and by the tables of Unicode; with accents and
+// without, as databases compare them.
 func fold(s string) string {
 	simply := func(s string) string {
 		return strings.Map(func(r rune) rune { return unicode.ToLower(unicode.ToUpper(unicode.ToLower(r))) }, s)
 	}
-	return simply(norm.NFKC.String(cases.Fold().String(simply(s))))
+	bare := strings.Map(func(r rune) rune {
+		if unicode.Is(unicode.Mn, r) {
+			return -1
+		}
+		return r
+	}, norm.NFKD.String(cases.Fold().String(simply(s))))
+	return simply(norm.NFKC.String(bare))
 }
 
 // maxReturn is the longest address that somebody is led back to.

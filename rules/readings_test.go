@@ -36,6 +36,39 @@ func TestCharactersThatSomeTakeAway(t *testing.T) {
 	}
 }
 
+// What stands behind the file of a program is an address for the program: Symfony,
+// Laravel and MediaWiki read /index.php/admin as /admin.
+func TestPathsBehindAProgram(t *testing.T) {
+	t.Parallel()
+	set := newSet(t, "https://h.example/ signed-in", "https://h.example/admin second-step", "https://h.example/settings/admin deny")
+	for _, uri := range []string{
+		"/index.php/admin", "/INDEX.PHP/admin", "/index%2Ephp/admin", "/index.php5/admin/users", "/app.php;x=1/admin", "/cgi-bin/app.fcgi/admin", "/a/app.py/x/admin?y",
+	} {
+		if f := set.Find("https", "h.example", uri); !slices.Contains(paths(f), "/admin") {
+			t.Errorf("%s is opened by %q alone", uri, paths(f))
+		}
+	}
+	if f := set.Find("https", "h.example", "/index.php/settings/admin"); !slices.Contains(paths(f), "/settings/admin") {
+		t.Errorf("opened by %q alone", paths(f))
+	}
+	for _, uri := range []string{"/index.php", "/v1.0/pages", "/php5/pages", "/.well-known/security.txt"} {
+		if f := set.Find("https", "h.example", uri); f.Unclear {
+			t.Errorf("%s is unclear", uri)
+		}
+	}
+}
+
+// Some trim each segment, and some databases compare without accents.
+func TestSpacesAndAccents(t *testing.T) {
+	t.Parallel()
+	set := newSet(t, "https://h.example/ public", "https://h.example/admin second-step")
+	for _, uri := range []string{"/%20admin", "/x/%20/admin", "/%C2%A0admin", "/%E3%80%80admin", "/admin%20/x", "/%C3%A1dmin", "/admin%CC%81", "/%C3%81DM%C3%8DN/users"} {
+		if f := set.Find("https", "h.example", uri); !slices.Contains(paths(f), "/admin") {
+			t.Errorf("%s is opened by %q alone", uri, paths(f))
+		}
+	}
+}
+
 // A rule whose ending is dropped does not hide a longer one: an app that takes no notice
 // of what follows a dot reads /status/all here.
 func TestARuleWithAnEndingHidesNoLongerOne(t *testing.T) {

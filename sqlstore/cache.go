@@ -49,7 +49,7 @@ type rowKey struct {
 }
 
 type cachedRow struct {
-	row     twinlatch.SessionRow
+	row     *twinlatch.SessionRow
 	version uint64
 	at      time.Time
 }
@@ -100,8 +100,8 @@ func (c *cache) changedAll() {
 }
 
 // row is what read returns, or what it returned a moment ago when nothing has changed
-// since. Its slices are shared and must not be changed.
-func (c *cache) row(key rowKey, read func() (twinlatch.SessionRow, error)) (twinlatch.SessionRow, error) {
+// since. It is shared and must not be changed.
+func (c *cache) row(key rowKey, read func() (*twinlatch.SessionRow, error)) (*twinlatch.SessionRow, error) {
 	if c == nil {
 		return read()
 	}
@@ -113,7 +113,7 @@ func (c *cache) row(key rowKey, read func() (twinlatch.SessionRow, error)) (twin
 	}
 	row, err := read()
 	if err != nil {
-		return twinlatch.SessionRow{}, err
+		return nil, err
 	}
 	s.put(key, &cachedRow{row, version, now})
 	runtime.KeepAlive(c)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"database/sql"
+	"errors"
 	"net/netip"
 	"time"
 
@@ -35,12 +36,12 @@ const (
 		WHERE h.account_id = $1 AND h.session_id = $2 AND h.host = $3`
 )
 
-func readSession(from *sql.Row, id twinlatch.AccountID, s twinlatch.SessionID) (twinlatch.SessionRow, error) {
-	var row twinlatch.SessionRow
+func readSession(from *sql.Row, id twinlatch.AccountID, s twinlatch.SessionID) (*twinlatch.SessionRow, error) {
+	row := &twinlatch.SessionRow{}
 	dest := append(make([]any, 0, 32), &row.SecretHash)
 	dest = sessionDest(accountDest(dest, &row.Account), &row.Session)
 	if err := from.Scan(dest...); err != nil {
-		return twinlatch.SessionRow{}, found(err)
+		return nil, found(err)
 	}
 	row.Account.ID = id
 	computed(&row.Account)
@@ -49,23 +50,23 @@ func readSession(from *sql.Row, id twinlatch.AccountID, s twinlatch.SessionID) (
 }
 
 // Session implements twinlatch.Store.
-func (s *Store) Session(ctx context.Context, id twinlatch.AccountID, session twinlatch.SessionID) (twinlatch.SessionRow, error) {
+func (s *Store) Session(ctx context.Context, id twinlatch.AccountID, session twinlatch.SessionID) (*twinlatch.SessionRow, error) {
 	return s.check(ctx, rowKey{id, session, ""}, func() *sql.Row { return s.session(ctx, string(id), string(session)) })
 }
 
 // Hosted implements twinlatch.Store.
-func (s *Store) Hosted(ctx context.Context, id twinlatch.AccountID, session twinlatch.SessionID, host string) (twinlatch.SessionRow, error) {
+func (s *Store) Hosted(ctx context.Context, id twinlatch.AccountID, session twinlatch.SessionID, host string) (*twinlatch.SessionRow, error) {
 	if host == "" {
-		return twinlatch.SessionRow{}, twinlatch.ErrNotFound
+		return nil, twinlatch.ErrNotFound
 	}
 	return s.check(ctx, rowKey{id, session, host}, func() *sql.Row { return s.hosted(ctx, string(id), string(session), host) })
 }
 
-func (s *Store) check(ctx context.Context, key rowKey, query func() *sql.Row) (twinlatch.SessionRow, error) {
+func (s *Store) check(ctx context.Context, key rowKey, query func() *sql.Row) (*twinlatch.SessionRow, error) {
 	if err := ctx.Err(); err != nil {
-		return twinlatch.SessionRow{}, err
+		return nil, err
 	}
-	return s.cached.row(key, func() (twinlatch.SessionRow, error) {
+	return s.cached.row(key, func() (*twinlatch.SessionRow, error) {
 		row, err := readSession(query(), key.account, key.session)
 		if err != nil && conflict(err) { // only when the database is serializable
 			err = retry(ctx, func() (err error) {
@@ -79,7 +80,11 @@ func (s *Store) check(ctx context.Context, key rowKey, query func() *sql.Row) (t
 
 // Session implements twinlatch.View.
 func (v *view) Session(s twinlatch.SessionID) (twinlatch.SessionRow, error) {
-	return readSession(v.sql.QueryRowContext(v.ctx, selectSession, v.id, string(s)), twinlatch.AccountID(v.id), s)
+	row, err := readSession(v.sql.QueryRowContext(v.ctx, selectSession, v.id, string(s)), twinlatch.AccountID(v.id), s)
+	if err != nil {
+		return twinlatch.SessionRow{}, err
+	}
+	return *row, nil
 }
 
 // Sessions implements twinlatch.View.
@@ -123,7 +128,9 @@ func (t *tx) UpdateSession(s twinlatch.Session, old, secretHash []byte) error {
 	if err != nil || bytes.Equal(old, secretHash) {
 		return err
 	}
-	return t.do(`DELETE FROM session_hosts WHERE account_id = $1 AND session_id = $2`, t.id, string(s.ID))
+	return errors.Join(
+		t.do(`DELETE FROM session_hosts WHERE account_id = $1 AND session_id = $2`, t.id, string(s.ID)),
+		t.do(`DELETE FROM tickets WHERE account_id = $1 AND session_id = $2`, t.id, string(s.ID)))
 }
 
 // PutHost implements twinlatch.Tx.

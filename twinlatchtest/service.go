@@ -7,6 +7,8 @@ package twinlatchtest
 import (
 	"context"
 	"crypto/rand"
+	"errors"
+	"os"
 	"path/filepath"
 	"sync"
 	"testing"
@@ -59,12 +61,44 @@ func SQLite(t testing.TB) string {
 	return "sqlite:" + filepath.Join(t.TempDir(), "test.db")
 }
 
+// Migrated is the URL of a database like SQLite's that has the schema already: many
+// tests make it once.
+func Migrated(t testing.TB) string {
+	t.Helper()
+	database, err := migrated()
+	if err != nil {
+		t.Fatalf("twinlatchtest: %v", err)
+	}
+	path := filepath.Join(t.TempDir(), "test.db")
+	if err := os.WriteFile(path, database, 0o600); err != nil {
+		t.Fatalf("twinlatchtest: %v", err)
+	}
+	return "sqlite:" + path
+}
+
+var migrated = sync.OnceValues(func() (database []byte, err error) {
+	dir, err := os.MkdirTemp("", "twinlatch-")
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	path := filepath.Join(dir, "test.db")
+	store, err := sqlstore.Open(context.Background(), "sqlite:"+path)
+	if err == nil {
+		err = store.Close() // which leaves all in the one file
+	}
+	if err != nil {
+		return nil, err
+	}
+	return os.ReadFile(path)
+})
+
 // New is a Service on a fresh SQLite database, with an authenticator app as its
 // one method and password hashing that costs next to nothing. Change changes
 // the configuration before the Service is made.
 func New(t testing.TB, change ...func(*twinlatch.Config)) *Env {
 	t.Helper()
-	return On(t, SQLite(t), change...)
+	return On(t, Migrated(t), change...)
 }
 
 // On is New on a database of the caller's.

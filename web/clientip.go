@@ -27,11 +27,28 @@ const (
 // unknown, as does a missing header, one that names proxies only, and one of
 // more than 32 hops or 4 KiB.
 func ClientIP(r *http.Request, proxies []netip.Prefix) netip.Addr {
-	ip, proxied := peer(r, proxies)
-	if !proxied {
-		return ip
+	ip, _ := Client(r, proxies)
+	return ip
+}
+
+// Client is ClientIP, and whether the request comes from one of proxies.
+func Client(r *http.Request, proxies []netip.Prefix) (ip netip.Addr, proxied bool) {
+	ip, proxied = peer(r, proxies)
+	if proxied {
+		ip = forwardedFor(r, proxies)
 	}
-	forwarded := strings.Join(r.Header.Values("X-Forwarded-For"), ",")
+	return ip, proxied
+}
+
+// forwardedFor is the client as proxies tell it; the zero Addr when they do not.
+func forwardedFor(r *http.Request, proxies []netip.Prefix) netip.Addr {
+	lines := r.Header["X-Forwarded-For"]
+	forwarded := ""
+	if len(lines) == 1 {
+		forwarded = lines[0]
+	} else {
+		forwarded = strings.Join(lines, ",")
+	}
 	if forwarded == "" || len(forwarded) > maxForwardedIP {
 		return netip.Addr{}
 	}
@@ -58,12 +75,6 @@ func ClientIP(r *http.Request, proxies []netip.Prefix) netip.Addr {
 		}
 	}
 	return netip.Addr{}
-}
-
-// FromProxy reports whether a request comes from one of proxies.
-func FromProxy(r *http.Request, proxies []netip.Prefix) bool {
-	_, proxied := peer(r, proxies)
-	return proxied
 }
 
 // peer is who sent a request, the zero Addr when that is unknown, and whether it is one

@@ -40,15 +40,41 @@ func (c Cookie) Reaches(host string) bool {
 // when there is none, it is malformed, or there are several: then somebody else
 // planted one, and we cannot tell which is ours.
 func (c Cookie) Read(r *http.Request) twinlatch.Token {
-	found := r.CookiesNamed(c.Name())
-	if len(found) != 1 {
-		return twinlatch.Token{}
-	}
-	token, err := twinlatch.ParseToken(found[0].Value)
+	value, _ := Named(r, c.Name())
+	token, err := twinlatch.ParseToken(value)
 	if err != nil {
 		return twinlatch.Token{}
 	}
 	return token
+}
+
+// Named is the value of a cookie without its quotes (RFC 6265 §4.1.1); false: it was not
+// sent, or more than once, and nobody knows which one is ours. It needs no memory, which
+// http.Request.Cookie does.
+func Named(r *http.Request, name string) (value string, ok bool) {
+	for _, line := range r.Header["Cookie"] {
+		for line != "" {
+			var pair string
+			pair, line, _ = strings.Cut(line, ";")
+			for pair != "" && (pair[0] == ' ' || pair[0] == '\t') {
+				pair = pair[1:]
+			}
+			for pair != "" && (pair[len(pair)-1] == ' ' || pair[len(pair)-1] == '\t') {
+				pair = pair[:len(pair)-1]
+			}
+			if len(pair) <= len(name) || pair[len(name)] != '=' || pair[:len(name)] != name {
+				continue
+			}
+			if ok {
+				return "", false
+			}
+			value, ok = pair[len(name)+1:], true
+			if n := len(value); n > 1 && value[0] == '"' && value[n-1] == '"' {
+				value = value[1 : n-1]
+			}
+		}
+	}
+	return value, ok
 }
 
 // Write gives the browser a token.

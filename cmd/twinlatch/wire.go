@@ -136,6 +136,7 @@ func wire(ctx context.Context, cfg *config.Config, log *slog.Logger) (_ *program
 		Proxies: cfg.Proxies,
 		Apps:    apps,
 		Domain:  cfg.ForwardAuth.CookieDomain,
+		Closed:  !cfg.SignUp,
 		Request: server.RequestID,
 		Log:     log,
 		Dev:     dev,

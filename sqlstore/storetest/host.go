@@ -33,7 +33,7 @@ func (s *suite) hosted(t *testing.T, id twinlatch.AccountID, n twinlatch.Session
 	same(t, string(row.SecretHash), hash)
 	own := session(t, s, id, n) // all but the hash is the session's
 	own.SecretHash = row.SecretHash
-	same(t, row, own)
+	same(t, *row, own)
 }
 
 // host: one token for each host of each session, which is not the session's own.
@@ -110,8 +110,16 @@ func (s *suite) hostsEnd(t *testing.T) {
 		return errors.Join(tx.UpdateSession(later, []byte("own"), []byte("new")), broken)
 	})
 	has("host", "other")
+	ticket := func(of twinlatch.SessionID) twinlatch.StoredTicket {
+		return twinlatch.StoredTicket{ID: twinlatch.TicketID(of), Purpose: "p", SecretHash: []byte("t"), CreatedAt: now, ExpiresAt: now.Add(time.Hour), Session: of, Host: wiki}
+	}
+	s.tx(t, id, func(tx twinlatch.Tx) error {
+		return errors.Join(tx.InsertTicket(ticket(n.ID)), tx.InsertTicket(ticket(second.ID)))
+	})
 	s.tx(t, id, func(tx twinlatch.Tx) error { return tx.UpdateSession(later, []byte("own"), []byte("new")) })
 	has("", "other")
+	s.refused(t, twinlatch.ErrExpired, id, func(tx twinlatch.Tx) error { return tx.Redeem(ticket(n.ID), now) })
+	s.tx(t, id, func(tx twinlatch.Tx) error { return tx.Redeem(ticket(second.ID), now) })
 
 	begin()
 	s.tx(t, id, func(tx twinlatch.Tx) error { return tx.DeleteSession(n.ID) })

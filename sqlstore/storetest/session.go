@@ -11,10 +11,11 @@ import (
 // session reads one by both ways, which must agree.
 func session(t *testing.T, s *suite, id twinlatch.AccountID, n twinlatch.SessionID) twinlatch.SessionRow {
 	t.Helper()
-	row, err := s.store.Session(t.Context(), id, n)
+	found, err := s.store.Session(t.Context(), id, n)
 	if err != nil {
 		t.Fatal(err)
 	}
+	row := *found
 	s.read(t, id, func(v twinlatch.View) error {
 		viewed, err := v.Session(n)
 		same(t, viewed, row)
