@@ -128,8 +128,13 @@ func (d *Door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (d *Door) check(w http.ResponseWriter, q question) {
 	c := d.client(q)
 	if !c.IP.IsValid() {
-		d.cfg.Log.WarnContext(q.r.Context(), "forward-auth refused a request from nobody knows where: the proxy has to send X-Forwarded-For", "host", q.found.Host)
-		d.refuse(w, q, problem{status: http.StatusForbidden, name: "unknown-address", title: "The proxy does not say from which address the request came."})
+		why, title := "the proxy has to send X-Forwarded-For", "The proxy does not say from which address the request came."
+		if len(q.r.Header["X-Forwarded-For"]) > 0 {
+			why, title = "X-Forwarded-For names no client, or only addresses in setting proxies, as for a request from the proxy's own machine",
+				"The proxy names no address but those of proxies: try it from another machine."
+		}
+		d.cfg.Log.WarnContext(q.r.Context(), "forward-auth refused a request from nobody knows where: "+why, "host", q.found.Host)
+		d.refuse(w, q, problem{status: http.StatusForbidden, name: "unknown-address", title: title})
 		return
 	}
 	cookie, host := d.cookie(q)
