@@ -99,9 +99,10 @@ func (s *Service) Check(ctx context.Context, t Token, c Client) (Decision, error
 	if digest := t.digest(); subtle.ConstantTimeCompare(row.SecretHash, digest[:]) != 1 {
 		return Decision{}, nil
 	}
-	d := s.decide(row, c)
+	now := s.now()
+	d := s.decide(row, c, now)
 	if d.Step == Pass {
-		s.touch(ctx, &row.Session, c)
+		s.touch(ctx, &row.Session, c, now)
 	}
 	return d, nil
 }
@@ -115,12 +116,11 @@ func (s *Service) opened(ctx context.Context, t Token, c Client) (*SessionRow, e
 
 // touch notes a served request, to five minutes. A session list that is a
 // little old is no reason to refuse a request.
-func (s *Service) touch(ctx context.Context, session *Session, c Client) {
+func (s *Service) touch(ctx context.Context, session *Session, c Client, now time.Time) {
 	every := 5 * time.Minute
 	if idle := s.cfg.Policy.IdleFor; idle > 0 {
 		every = min(every, idle/10)
 	}
-	now := s.now()
 	stale := now.Add(-every)
 	if session.SeenAt.Before(stale) {
 		s.note(ctx, session.Account, session.ID, canonical(c.IP), now, stale)

@@ -107,7 +107,7 @@ func (s *Service) StartSession(ctx context.Context, id AccountID, c Client) (Dec
 	if err != nil {
 		return Decision{}, Token{}, err
 	}
-	return s.decide(row, c), token, nil
+	return s.decide(row, c, s.now()), token, nil
 }
 
 // noteNetwork notes from where somebody signs in who owes no second step, and whether
@@ -124,8 +124,8 @@ func (s *Service) noteNetwork(tx Tx, c Client, now time.Time, more map[string]st
 	return tx.PutNetwork(here, now)
 }
 
-func (s *Service) decide(row *SessionRow, c Client) Decision {
-	step, reason, age := s.cfg.Policy.decide(&row.Account, &row.Session, s.now(), c.IP)
+func (s *Service) decide(row *SessionRow, c Client, now time.Time) Decision {
+	step, reason, age := s.cfg.Policy.decide(&row.Account, &row.Session, now, c.IP)
 	if step == NeedFirstStep {
 		return Decision{Reason: reason}
 	}

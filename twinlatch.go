@@ -129,7 +129,10 @@ func (s *Service) Policy() Policy { return s.cfg.Policy }
 // Now is the time by the Service's clock, to the millisecond.
 func (s *Service) Now() time.Time { return s.now() }
 
-func (s *Service) now() time.Time { return s.cfg.Clock().UTC().Truncate(time.Millisecond) }
+func (s *Service) now() time.Time {
+	now := s.cfg.Clock()
+	return time.UnixMilli(now.UnixMilli()).UTC()
+}
 
 // Sweep deletes what has ended. The server calls it every few minutes; nothing
 // but disk space depends on it.

@@ -82,15 +82,20 @@ func newSite(b testing.TB) *site {
 	if _, p.token, err = service.FinishEnroll(ctx, who, c.ID, twinlatch.Answer{"code": p.app.Code(service.Now())}, client); err != nil {
 		b.Fatal(err)
 	}
-	s.request = fmt.Appendf(nil, "GET /auth/forward HTTP/1.1\r\nHost: 127.0.0.1\r\nUser-Agent: %s\r\nAccept: text/html\r\nSec-Fetch-Mode: navigate\r\n"+
-		"X-Forwarded-Method: GET\r\nX-Forwarded-Proto: http\r\nX-Forwarded-Host: %s\r\nX-Forwarded-Uri: /pages/2026/minutes?draft=1\r\n"+
-		"X-Forwarded-For: %s\r\nCookie: theme=dark; twinlatch=%s\r\n\r\n", client.UserAgent, wiki, client.IP, p.opened(b, "wiki.localhost").Reveal())
+	s.request = question(p.opened(b, "wiki.localhost").Reveal())
 	config := "listen = \"127.0.0.1:%s\"\naddress = \"http://localhost:8080\"\nproxies = [\"127.0.0.1\"]\ndatabase = \"sqlite:" + s.path("db") + "\"\nkeys = \"" + s.path("keys") +
 		"\"\n[forward_auth]\nrules = [\"http://" + wiki + "/ second-step\", \"http://" + wiki + "/admin second-step within=15m group=admin\", \"http://" + wiki + "/status public\"]\n"
 	if err := os.WriteFile(s.path("config"), []byte(config), 0o600); err != nil {
 		b.Fatal(err)
 	}
 	return s
+}
+
+// question is what a proxy asks for the bearer of a token.
+func question(token string) []byte {
+	return fmt.Appendf(nil, "GET /auth/forward HTTP/1.1\r\nHost: 127.0.0.1\r\nUser-Agent: %s\r\nAccept: text/html\r\nSec-Fetch-Mode: navigate\r\n"+
+		"X-Forwarded-Method: GET\r\nX-Forwarded-Proto: http\r\nX-Forwarded-Host: %s\r\nX-Forwarded-Uri: /pages/2026/minutes?draft=1\r\n"+
+		"X-Forwarded-For: %s\r\nCookie: theme=dark; twinlatch=%s\r\n\r\n", client.UserAgent, wiki, client.IP, token)
 }
 
 func (s *site) path(name string) string { return filepath.Join(s.folder, name) }
@@ -105,6 +110,11 @@ func run(b testing.TB, name string, args ...string) {
 // start runs the program or hello behind a command such as valgrind, and returns where it
 // listens.
 func (s *site) start(b testing.TB, hello bool, before ...string) (address string, stop func()) {
+	b.Helper()
+	return s.startWith(b, []string{"GOMAXPROCS=1", "GODEBUG=asyncpreemptoff=1,cpu.rdtscp=off"}, hello, before...)
+}
+
+func (s *site) startWith(b testing.TB, env []string, hello bool, before ...string) (address string, stop func()) {
 	b.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -125,7 +135,7 @@ func (s *site) start(b testing.TB, hello bool, before ...string) (address string
 		args = append(slices.Clone(before), s.program, "serve", "--config", s.path("config-"+port))
 	}
 	cmd := exec.Command(args[0], args[1:]...)
-	cmd.Env = append(os.Environ(), "GOMAXPROCS=1", "GODEBUG=asyncpreemptoff=1,cpu.rdtscp=off")
+	cmd.Env = append(os.Environ(), env...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	var log strings.Builder
 	cmd.Stdout, cmd.Stderr = &log, &log
@@ -152,6 +162,11 @@ func (s *site) start(b testing.TB, hello bool, before ...string) (address string
 // send asks n times over one connection. All have to be answered 200.
 func (s *site) send(b testing.TB, address string, n int) {
 	b.Helper()
+	s.sendAll(b, address, n, func(int) []byte { return s.request })
+}
+
+func (s *site) sendAll(b testing.TB, address string, n int, request func(i int) []byte) {
+	b.Helper()
 	c, err := net.Dial("tcp", address)
 	if err != nil {
 		b.Fatal(err)
@@ -159,7 +174,7 @@ func (s *site) send(b testing.TB, address string, n int) {
 	defer c.Close()
 	in := bufio.NewReader(c)
 	for i := range n {
-		if _, err := c.Write(s.request); err != nil {
+		if _, err := c.Write(request(i)); err != nil {
 			b.Fatal(err)
 		}
 		answer, err := http.ReadResponse(in, nil)
@@ -181,12 +196,17 @@ var refs = regexp.MustCompile(`I\s+refs:\s+([0-9,]+)`)
 // second.
 func (s *site) instructions(b testing.TB, hello bool) float64 {
 	b.Helper()
+	return s.instructionsOf(b, hello, func(address string, n int) { s.send(b, address, n) })
+}
+
+func (s *site) instructionsOf(b testing.TB, hello bool, send func(address string, n int)) float64 {
+	b.Helper()
 	const few, many = 1000, 9000 // enough for the garbage collector to come by several times
 	count := func(n int, atLeast time.Duration) (float64, time.Duration) {
 		out := s.path(fmt.Sprintf("valgrind-%v-%d", hello, n))
 		address, stop := s.start(b, hello, "valgrind", "--tool=cachegrind", "--cache-sim=no", "--cachegrind-out-file=/dev/null", "--log-file="+out)
 		began := time.Now()
-		s.send(b, address, n)
+		send(address, n)
 		lasted := time.Since(began)
 		time.Sleep(atLeast - lasted)
 		stop()

@@ -305,7 +305,7 @@ func TestAnAppForAGroup(t *testing.T) {
 	ana := d.anaWithApp(t)
 	to := stateful(wiki + "staff")
 	ana.get(to).is(403).titled("That did not work").
-		says("ana@example.com may not open wiki.example.com. Ask who runs it, or sign out and sign in with another account.").offers("/")
+		says("ana@example.com may not open wiki.example.com. Ask who runs it, or sign out and sign in with another account.").offers("/", "/sign-out")
 	ana.get(stateful(wiki + "closed")).is(403).says("Nobody may open this page of wiki.example.com.").hides("ana@example.com may not")
 	d.browser(t).get(stateful(wiki + "closed")).is(403).says("Nobody may open this page of wiki.example.com.")
 	a, err := d.env.FindAccount(t.Context(), twinlatch.MainRealm, anaEmail)

@@ -79,7 +79,7 @@ func (p *Pages) toApp(w http.ResponseWriter, r *http.Request, h web.HandOver, ap
 	if why == rules.ReasonGroup {
 		key = "err.app.group"
 	}
-	return p.message(w, r, http.StatusForbidden, key, map[string]string{"app": app.Host, "login": known.Account().Login})
+	return p.messageTo(w, r, http.StatusForbidden, key, map[string]string{"app": app.Host, "login": known.Account().Login}, why == rules.ReasonGroup)
 }
 
 func orSecurity(to string) string { return cmp.Or(to, security) }

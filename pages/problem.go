@@ -76,6 +76,16 @@ func minutes(d time.Duration) string { return strconv.Itoa(max(1, int(math.Ceil(
 
 // message is a page that says one thing.
 func (p *Pages) message(w http.ResponseWriter, r *http.Request, status int, key string, args map[string]string) error {
+	return p.messageTo(w, r, status, key, args, false)
+}
+
+type messagePage struct {
+	Text    string
+	SignOut bool // is a way on
+}
+
+// messageTo is message to somebody who may go on with another account.
+func (p *Pages) messageTo(w http.ResponseWriter, r *http.Request, status int, key string, args map[string]string, signOut bool) error {
 	text, err := p.words.Say(key, args)
 	if err != nil {
 		return err
@@ -85,5 +95,5 @@ func (p *Pages) message(w http.ResponseWriter, r *http.Request, status int, key 
 		return err
 	}
 	posted := r.Method != http.MethodGet && r.Method != http.MethodHead
-	return p.render(w, r, view{page: "message", status: status, title: title, failed: posted, data: text})
+	return p.render(w, r, view{page: "message", status: status, title: title, failed: posted, data: messagePage{text, signOut}})
 }

@@ -24,6 +24,7 @@ type Set struct {
 // app is one origin.
 type app struct {
 	scheme, host string
+	name         string  // host without its port
 	rules        []*Rule // the longest path first
 	loosely      []*Rule // the longest loose path first
 	lax          bool    // a path of theirs is not what loose makes of it
@@ -54,7 +55,7 @@ func (s *Set) add(r *Rule) error {
 	a := s.apps[host]
 	switch {
 	case a == nil:
-		a = &app{scheme: scheme, host: host}
+		a = &app{scheme: scheme, host: host, name: Hostname(host)}
 		s.apps[host] = a
 	case a.scheme != scheme:
 		return errors.New("the same host is there with http and with https")
@@ -64,7 +65,7 @@ func (s *Set) add(r *Rule) error {
 	r.loose, r.alone = loose(r.Path), []*Rule{r}
 	a.lax = a.lax || r.loose != r.Path
 	a.rules = append(a.rules, r)
-	s.names[Hostname(host)] = true
+	s.names[a.name] = true
 	s.all = append(s.all, r)
 	return nil
 }
@@ -109,7 +110,7 @@ func (s *Set) Find(scheme, host, uri string) Found {
 	if a.scheme != scheme || uri == "" || uri[0] != '/' {
 		return Found{}
 	}
-	found := Found{Origin: a.origin(), Host: Hostname(a.host)}
+	found := Found{Origin: a.origin(), Host: a.name}
 	if len(a.rules) == 1 && a.rules[0].Path == "/" {
 		found.Rules = a.rules
 		return found

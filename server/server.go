@@ -63,7 +63,7 @@ type Limits struct {
 // DefaultLimits is what the zero Limits means.
 func DefaultLimits() Limits {
 	return Limits{
-		ReadHeader: 5 * time.Second, Read: 15 * time.Second,
+		ReadHeader: 10 * time.Second, Read: 10 * time.Second, // one deadline, set once a request
 		Write: 30 * time.Second, Idle: 2 * time.Minute,
 		HeaderBytes: 16 << 10, BodyBytes: 64 << 10,
 		Ready: 2 * time.Second, Shutdown: 10 * time.Second,

@@ -40,12 +40,14 @@ func TestWhichAddressTheServerSees(t *testing.T) {
 		{"a proxy nearby that tells nothing", "10.0.0.9", "none", "192.0.2.1", fail, `proxies = ["10.0.0.9"]`},
 		{"a proxy that we know and that tells nothing", "", "none", "192.0.2.1", fail, "cannot tell it"},
 		{"a proxy that tells nonsense", "", "believed", "192.0.2.1", fail, "cannot tell it"},
+		{"doctor on the proxy's own machine", "", "believed", "203.0.113.9", warn, "doctor comes from 203.0.113.9, which is one of proxies"},
+		{"the same without the header", "", "none", "203.0.113.9", fail, "have the proxy set X-Forwarded-For"},
 	} {
 		s := seen{Forwarded: row.forwarded, local: ip(row.local)}
 		if row.seen != "" {
 			s.IP = ip(row.seen)
 		}
-		d := doctorOf(t, nil)
+		d := doctorOf(t, &config.Config{Address: &url.URL{Scheme: "https", Host: "id.example.com"}, Proxies: []netip.Prefix{netip.MustParsePrefix("203.0.113.0/24")}})
 		d.clientIP(s)
 		if f := d.all[0]; f.Verdict != row.want || !strings.Contains(f.Text+" "+f.Do, row.says) || f.Verdict != good && f.Do == "" {
 			t.Errorf("%s: %+v", row.what, f)

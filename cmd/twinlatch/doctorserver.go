@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/http/httptrace"
 	"net/netip"
+	"slices"
 	"time"
 )
 
@@ -104,6 +105,9 @@ func (d *doctor) clientIP(s seen) {
 	const check = "client IP"
 	const behind = `see "Behind a proxy" in docs/operating.md`
 	switch {
+	case !s.IP.IsValid() && s.Forwarded == "believed" && slices.ContainsFunc(d.cfg.Proxies, func(p netip.Prefix) bool { return p.Contains(s.local) }):
+		d.find(check, warn, fmt.Sprintf("ask %s from another machine; %s", d.cfg.Address.JoinPath("client-ip"), behind),
+			"the server cannot tell it, because doctor comes from %s, which is one of proxies", s.local)
 	case !s.IP.IsValid():
 		d.find(check, fail, "have the proxy set X-Forwarded-For; "+behind, "the server cannot tell it, so nobody gets in")
 	case s.Forwarded == "ignored":
