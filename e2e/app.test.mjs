@@ -81,6 +81,7 @@ journey("rename, ask first and remove authenticator apps", async (p) => {
 		const box = p.app("Authenticator app 2").getByLabel("New name");
 		assert.equal(await box.inputValue(), name);
 		assert.equal(await box.getAttribute("aria-invalid"), "true");
+		await p.focused();
 		assert.ok(await box.evaluate((e) => e === document.activeElement));
 		await p.sees("Use 1 to 60 characters for the name.");
 	};

@@ -30,7 +30,8 @@ journey("whoever has to add a method is led to it", async (p) => {
 	await p.press("Enable Authenticator app");
 	p.key = await p.setupKey();
 	await p.confirm();
-	p.isAt(security);
+	p.isAt("/settings/user/profile");
+	await p.go(security);
 	await p.sees("2-step verification is on");
 
 	// An administrator resets it: the next sign-in leads there again.

@@ -32,6 +32,7 @@ func TestRequired(t *testing.T) {
 	p := ana.get(requiredPath).is(200).titled("2-step verification is required").
 		says("Your administrator asks for it. Choose a method to go on.", "Authenticator app", "Recommended").
 		offers(security+"/add/totp", "/sign-out")
+	ana.get(onTo(requiredPath, profilePath)).is(200).offers(onTo(security+"/add/totp", profilePath)) // on the way to another page
 	setup := ana.get(ana.post(p.link(security + "/add/totp")).location).is(200)
 	app := twinlatchtest.Scan(t, setup.link("otpauth:"))
 	ana.post(setup.link(security+"/confirm/"), "code", app.Code(ana.now())).goes(security)
