@@ -104,6 +104,36 @@ func TestAFactorLiftsTheRecoveryMark(t *testing.T) {
 	ann.ok(ann.MayChange(ann.passed()))
 }
 
+// Codes are hashed as they were when they were made, whatever passwords cost since, and
+// never at more than 19 MiB.
+func TestBackupCodesOutliveOtherCosts(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	ann := w.protected("ann@example.com")
+	codes := ann.backupCodes()
+	for i, cost := range []twinlatch.Hashing{{Memory: 64 << 10, Passes: 3, Lanes: 4}, {Memory: 16, Passes: 1, Lanes: 2}} {
+		cost.Parallel, cost.Queue, cost.Wait = 8, 100, time.Minute
+		w.Config.Hashing = cost
+		var err error
+		w.Service, err = twinlatch.New(ctx, w.Config)
+		w.ok(err)
+		b := ann.signIn(cafe)
+		w.ok(b.recover(codes[i]))
+		b.meets(twinlatch.Pass, "")
+	}
+	w.Config.Hashing.Memory, w.Config.Hashing.Passes = 64<<10, 3
+	var err error
+	w.Service, err = twinlatch.New(ctx, w.Config)
+	w.ok(err)
+	ann = w.protected("bob@example.com")
+	ann.backupCodes()
+	var how string
+	w.ok(w.database().QueryRow(`SELECT MAX(salt) FROM backup_codes WHERE account_id = $1`, string(ann.account.ID)).Scan(&how))
+	if !strings.HasPrefix(how, "$argon2id$v=19$m=19456,t=2,p=1$") {
+		t.Errorf("made at %s", how)
+	}
+}
+
 func TestBackupCodesForgiveHowTheyAreCopied(t *testing.T) {
 	t.Parallel()
 	ann := newWorld(t).protected("ann@example.com")
