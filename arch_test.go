@@ -37,6 +37,7 @@ var layers = []struct {
 	{"sender/*", []string{"."}},
 	{"sqlstore", []string{"."}},
 	{"keyring", []string{"."}},
+	{"argon2child", nil},
 
 	{"locale", nil},
 	{"web", []string{".", "locale"}},

@@ -89,7 +89,7 @@ func (s *Service) ofCode(salt []byte) phc {
 
 // digest is what the Store keeps of a code.
 func (s *Service) digest(id AccountID, code string, how phc) []byte {
-	return s.cfg.Keys.MAC("backup", []byte(id), how.of(code))
+	return s.cfg.Keys.MAC("backup", []byte(id), s.hasher.sum(how, code))
 }
 
 // NewBackupCodes replaces all backup codes and returns ten new ones, once. The

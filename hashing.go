@@ -25,6 +25,10 @@ type Hashing struct {
 	Parallel int           // hashes at the same time in this process
 	Queue    int           // callers that may wait for their turn
 	Wait     time.Duration // and how long, before ErrBusy
+
+	// IDKey computes argon2id; nil means argon2.IDKey of golang.org/x/crypto. Another
+	// implementation can do it elsewhere, so that other work of this process does not wait.
+	IDKey func(password, salt []byte, passes, memory uint32, lanes uint8, size uint32) []byte
 }
 
 // DefaultHashing is the second recommended option of RFC 9106 §4, at most
@@ -87,6 +91,9 @@ type hasher struct {
 }
 
 func newHasher(cost Hashing) *hasher {
+	if cost.IDKey == nil {
+		cost.IDKey = argon2.IDKey
+	}
 	return &hasher{cost: cost, turns: newTurns(cost.Parallel, cost.Queue)}
 }
 
@@ -103,12 +110,30 @@ func (h *hasher) do(ctx context.Context, ip netip.Addr, fn func()) error {
 
 // hash makes a PHC string ("$argon2id$v=19$m=…,t=…,p=…$salt$hash") of a password.
 func (h *hasher) hash(ctx context.Context, ip netip.Addr, rand io.Reader, password string) (string, error) {
-	p := phc{memory: h.cost.Memory, passes: h.cost.Passes, lanes: h.cost.Lanes, salt: make([]byte, saltBytes)}
-	if _, err := io.ReadFull(rand, p.salt); err != nil {
+	p, err := h.salted(rand)
+	if err != nil {
 		return "", err
 	}
-	err := h.do(ctx, ip, func() { p.sum = p.of(password) })
+	err = h.do(ctx, ip, func() { p.sum = h.sum(p, password) })
 	return p.String(), err
+}
+
+// decoy is a hash of no password.
+func (h *hasher) decoy(rand io.Reader) (string, error) {
+	p, err := h.salted(rand)
+	if err != nil {
+		return "", err
+	}
+	p.sum = make([]byte, hashBytes)
+	_, err = io.ReadFull(rand, p.sum)
+	return p.String(), err
+}
+
+// salted is how a password is hashed today.
+func (h *hasher) salted(rand io.Reader) (phc, error) {
+	p := phc{memory: h.cost.Memory, passes: h.cost.Passes, lanes: h.cost.Lanes, salt: make([]byte, saltBytes)}
+	_, err := io.ReadFull(rand, p.salt)
+	return p, err
 }
 
 // matches compares a password with a PHC string. weak means that the string was
@@ -118,19 +143,20 @@ func (h *hasher) matches(ctx context.Context, ip netip.Addr, stored, password st
 	if err != nil {
 		return false, false, err
 	}
-	err = h.do(ctx, ip, func() { ok = subtle.ConstantTimeCompare(p.of(password), p.sum) == 1 })
+	err = h.do(ctx, ip, func() { ok = subtle.ConstantTimeCompare(h.sum(p, password), p.sum) == 1 })
 	weak = p.memory != h.cost.Memory || p.passes != h.cost.Passes || p.lanes != h.cost.Lanes
 	return ok, weak, err
+}
+
+// sum is the work. Its caller has the turn.
+func (h *hasher) sum(p phc, password string) []byte {
+	return h.cost.IDKey([]byte(password), p.salt, p.passes, p.memory, p.lanes, hashBytes)
 }
 
 type phc struct {
 	memory, passes uint32
 	lanes          uint8
 	salt, sum      []byte
-}
-
-func (p phc) of(password string) []byte {
-	return argon2.IDKey([]byte(password), p.salt, p.passes, p.memory, p.lanes, hashBytes)
 }
 
 // String leaves out a sum that is not there: what remains is how to make one.

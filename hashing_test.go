@@ -3,7 +3,9 @@ package twinlatch
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -128,10 +130,34 @@ func FuzzParsePHC(f *testing.F) {
 
 func TestWhatIsNotSaidOfHashingIsTheDefault(t *testing.T) {
 	t.Parallel()
-	if h := (Hashing{}).withDefaults(); h != DefaultHashing() {
+	if h := (Hashing{}).withDefaults(); costs(h) != costs(DefaultHashing()) {
 		t.Errorf("%+v", h)
 	}
 	if h := (Hashing{Parallel: 3}).withDefaults(); h.Queue != 24 {
 		t.Errorf("%+v", h)
+	}
+}
+
+// costs are what can be compared.
+func costs(h Hashing) string {
+	return fmt.Sprint(h.Memory, h.Passes, h.Lanes, h.Parallel, h.Queue, h.Wait)
+}
+
+func TestKeysAreMadeByWhoIsGiven(t *testing.T) {
+	t.Parallel()
+	var asked []string
+	h := newHasher(Hashing{Memory: 64, Passes: 2, Lanes: 1, Parallel: 1, Wait: time.Hour, IDKey: func(password, salt []byte, passes, memory uint32, lanes uint8, size uint32) []byte {
+		asked = append(asked, fmt.Sprintf("%s %x %d %d %d", password, salt, passes, memory, lanes))
+		return make([]byte, size)
+	}})
+	text, err := h.hash(t.Context(), netip.Addr{}, bytes.NewReader(make([]byte, 16)), "tulip")
+	if err != nil || !strings.HasSuffix(text, "$"+strings.Repeat("A", 43)) {
+		t.Fatal(text, err)
+	}
+	if ok, _, err := h.matches(t.Context(), netip.Addr{}, text, "tulip"); !ok || err != nil {
+		t.Error(ok, err)
+	}
+	if want := "tulip " + strings.Repeat("00", 16) + " 2 64 1"; !slices.Equal(asked, []string{want, want}) {
+		t.Errorf("%q", asked)
 	}
 }

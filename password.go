@@ -4,7 +4,6 @@ import (
 	"context"
 	_ "embed"
 	"errors"
-	"net/netip"
 	"slices"
 	"strings"
 	"unicode"
@@ -110,8 +109,8 @@ const nobody = AccountID("aaaaaaaaaaaaaaaaaaaaaaaaaa")
 
 func passwordPlace(id AccountID) Place { return Place{Account: id, Table: "passwords"} }
 
-func (s *Service) sealedDecoy(ctx context.Context) (Sealed, error) {
-	hash, err := s.hasher.hash(ctx, netip.Addr{}, s.cfg.Rand, "nobody")
+func (s *Service) sealedDecoy() (Sealed, error) {
+	hash, err := s.hasher.decoy(s.cfg.Rand)
 	if err != nil {
 		return Sealed{}, err
 	}

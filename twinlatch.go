@@ -39,7 +39,7 @@ type Service struct {
 	carriers []*carrier
 	hasher   *hasher
 	due      chan struct{} // see Due
-	decoy    Sealed        // the hash that a password of nobody is compared with
+	decoy    Sealed        // what the password for nobody's account is compared with
 
 	seen struct { // only to notice that the Store went back
 		sync.Mutex
@@ -103,7 +103,7 @@ func New(ctx context.Context, cfg Config) (*Service, error) {
 		return nil, fmt.Errorf("twinlatch: %w", err)
 	}
 	var err error
-	s.decoy, err = s.sealedDecoy(ctx)
+	s.decoy, err = s.sealedDecoy()
 	return s, err
 }
 

@@ -115,7 +115,7 @@ func TestWithoutRandomnessNothingIsMade(t *testing.T) {
 		},
 		"NewBackupCodes": func(s *twinlatch.Service) error { _, err := s.NewBackupCodes(ctx, who, home); return err },
 	} {
-		const decoy = 16 // bytes that New takes
+		const decoy = 48 // bytes that New takes
 		for budget := int64(decoy); ; budget += 12 {
 			config := b.Config
 			config.Rand = io.LimitReader(rand.Reader, budget)

@@ -34,7 +34,7 @@ func BenchmarkCheckBesideHashing(b *testing.B) {
 	defer load.Wait()
 	defer cancel()
 	for b.Loop() {
-		const rounds, each = 9, 300
+		const rounds, each = 9, 3000
 		var ratios, checks, hellos []float64
 		before, began := signIns.Load(), time.Now()
 		for range rounds {

@@ -97,6 +97,7 @@ type cli struct {
 	Doctor      doctorCommand      `cmd:"" help:"Look at everything around the server and say what is wrong."`
 	Healthcheck healthcheckCommand `cmd:"" help:"Ask the server on this machine whether it is up."`
 	Version     versionCommand     `cmd:"" help:"Print the version."`
+	Hash        hashCommand        `cmd:"" hidden:""`
 
 	ShowVersion versionFlag `name:"version" help:"Print the version."`
 }

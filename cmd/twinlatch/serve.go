@@ -14,6 +14,8 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/twinlatch/twinlatch"
+	"github.com/twinlatch/twinlatch/argon2child"
 	"github.com/twinlatch/twinlatch/config"
 	"github.com/twinlatch/twinlatch/server"
 	"github.com/twinlatch/twinlatch/web"
@@ -59,6 +61,13 @@ const collectEvery = 64 << 20
 
 // Run serves until SIGINT or SIGTERM; a second one ends the process at once.
 func (c *serveCommand) Run(t terminal) error {
+	if !slices.ContainsFunc(t.env, func(e string) bool { return strings.HasPrefix(e, "GOGC=") || strings.HasPrefix(e, "GOMEMLIMIT=") }) {
+		var reserve [collectEvery >> 20][]byte // of a single piece all is zeroed when a page of it was used before
+		for i := range reserve {
+			reserve[i] = make([]byte, 1<<20)
+		}
+		defer runtime.KeepAlive(reserve)
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop)
@@ -68,16 +77,14 @@ func (c *serveCommand) Run(t terminal) error {
 		return err
 	}
 	log := newLog(cfg, t)
-	if !slices.ContainsFunc(t.env, func(e string) bool { return strings.HasPrefix(e, "GOGC=") || strings.HasPrefix(e, "GOMEMLIMIT=") }) {
-		reserve := make([]byte, collectEvery)
-		defer runtime.KeepAlive(reserve)
-	}
 	listener, err := listen(cfg)
 	if err != nil {
 		return err
 	}
 	defer listener.Close()
-	program, err := wire(ctx, cfg, log)
+	hashing := argon2child.New(t.hash, log)
+	defer hashing.Close()
+	program, err := wire(ctx, cfg, log, twinlatch.Hashing{IDKey: hashing.IDKey})
 	if err != nil {
 		if ctx.Err() != nil { // stopped while starting
 			return nil

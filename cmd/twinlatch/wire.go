@@ -43,7 +43,7 @@ type program struct {
 
 // wire is the only place that knows which methods, stores and doors there are.
 // Nothing registers itself.
-func wire(ctx context.Context, cfg *config.Config, log *slog.Logger) (_ *program, err error) {
+func wire(ctx context.Context, cfg *config.Config, log *slog.Logger, hashing twinlatch.Hashing) (_ *program, err error) {
 	keys, err := openKeys(cfg)
 	if err != nil {
 		return nil, err
@@ -118,10 +118,11 @@ func wire(ctx context.Context, cfg *config.Config, log *slog.Logger) (_ *program
 			Senders: carried.all, PerHour: cfg.Text.PerHour, CountryPerHour: cfg.Text.CountryPerHour,
 			NetworkPerHour: cfg.Text.NetworkPerHour, Budget: cfg.Text.Budget, Price: cfg.Text.PriceOf,
 		},
-		Notice: notices,
-		Policy: cfg.Policy,
-		Clock:  clock,
-		Log:    log,
+		Notice:  notices,
+		Policy:  cfg.Policy,
+		Hashing: hashing,
+		Clock:   clock,
+		Log:     log,
 	})
 	if err != nil {
 		return nil, wrongKeys(err, cfg)
