@@ -10,6 +10,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"html/template"
 	"log/slog"
 	"net/http"
 	"net/netip"
@@ -46,7 +47,7 @@ type Pages struct {
 	in        map[string]*Pages // by language tag
 	words     *locale.Language
 	files     *assets
-	views     *views
+	views     *template.Template
 	table     []route
 	methods   map[twinlatch.Kind]twinlatch.Description
 	handler   http.Handler

@@ -19,9 +19,6 @@ import (
 //go:embed templates/*.html
 var templates embed.FS
 
-// views are the parsed pages by name.
-type views struct{ pages map[string]*template.Template }
-
 // view is a page to be rendered.
 type view struct {
 	page   string
@@ -56,7 +53,7 @@ type frame struct {
 	Accounts  bool // the person is an administrator
 	Language  languageSwitch
 	Dev       *devBanner
-	Data      any
+	Main      template.HTML
 }
 
 // menuItem is a page of User settings.
@@ -73,30 +70,10 @@ func (p *Pages) menu(current string) (items []menuItem, section menuItem) {
 	return items, items[i]
 }
 
-func (p *Pages) loadViews() (*views, error) {
-	base, err := template.New("layout.html").Funcs(p.funcs()).ParseFS(templates, "templates/layout.html", "templates/parts.html")
-	if err != nil {
-		return nil, err
-	}
-	entries, err := templates.ReadDir("templates")
-	if err != nil {
-		return nil, err
-	}
-	v := &views{pages: map[string]*template.Template{}}
-	for _, e := range entries {
-		name, _ := strings.CutSuffix(e.Name(), ".html")
-		if name == "layout" || name == "parts" {
-			continue
-		}
-		page, err := base.Clone()
-		if err != nil {
-			return nil, err
-		}
-		if v.pages[name], err = page.ParseFS(templates, "templates/"+e.Name()); err != nil {
-			return nil, err
-		}
-	}
-	return v, nil
+// loadViews parses all pages into one set: a set for each page would have its own copy of
+// layout and parts, ten megabytes in all.
+func (p *Pages) loadViews() (*template.Template, error) {
+	return template.New("").Funcs(p.funcs()).ParseFS(templates, "templates/*.html")
 }
 
 // render writes a page whole, or nothing.
@@ -106,7 +83,7 @@ func (p *Pages) render(w http.ResponseWriter, r *http.Request, v view) error {
 		title = p.say("title.error", "title", title)
 	}
 	f := frame{
-		Lang: p.words.Tag, Dir: p.words.Dir, Script: v.script, Data: v.data,
+		Lang: p.words.Tag, Dir: p.words.Dir, Script: v.script,
 		Title:    p.say("title.page", "page", title, "app", p.say("app.name")),
 		Language: p.languageSwitch(r),
 	}
@@ -121,12 +98,13 @@ func (p *Pages) render(w http.ResponseWriter, r *http.Request, v view) error {
 	if p.cfg.Dev != nil {
 		f.Dev = p.banner()
 	}
-	page := p.views.pages[v.page]
-	if page == nil {
-		return fmt.Errorf("no page %q", v.page)
-	}
 	var body bytes.Buffer
-	if err := page.ExecuteTemplate(&body, "layout.html", f); err != nil {
+	if err := p.views.ExecuteTemplate(&body, v.page+".html", v.data); err != nil {
+		return err
+	}
+	f.Main = template.HTML(strings.TrimSpace(body.String()))
+	body.Reset()
+	if err := p.views.ExecuteTemplate(&body, "layout.html", f); err != nil {
 		return err
 	}
 	if v.status == 0 {
