@@ -67,6 +67,12 @@ func (d Decision) Passed() (Passed, bool) {
 	return Passed{facts: d.facts}, true
 }
 
+// Unchanged reports whether nothing of session and account has changed since an earlier
+// check. It may be false although nothing has.
+func (p Passed) Unchanged(since Passed) bool {
+	return p.facts != nil && since.facts != nil && p.facts.row == since.facts.row
+}
+
 // Known is the same person for the functions of the second step, which also
 // give the fresh proof that changes need.
 func (p Passed) Known() Known { return Known{p.facts} }
@@ -80,6 +86,14 @@ func (f *facts) Account() Account {
 		return Account{}
 	}
 	return f.row.Account
+}
+
+// SessionID is which session it is; empty: none.
+func (f *facts) SessionID() SessionID {
+	if f == nil {
+		return ""
+	}
+	return f.row.Session.ID
 }
 
 // Session is the session, as of the check.

@@ -117,7 +117,8 @@ func isID(s string) bool {
 
 func isSecret(s string) bool {
 	for i := range len(s) {
-		if c := s[i]; (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && c != '-' && c != '_' {
+		c := s[i]
+		if low := c | 0x20; (low < 'a' || low > 'z') && (c < '0' || c > '9') && c != '-' && c != '_' {
 			return false
 		}
 	}

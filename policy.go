@@ -178,7 +178,7 @@ func (p *Policy) slotFor(s *Session, ip netip.Addr) (Slot, bool) {
 	if ip.Is4() {
 		slot = s.V4
 	}
-	return slot, slot.IP.IsValid() && p.network(slot.IP) == p.network(ip)
+	return slot, slot.IP == ip || slot.IP.IsValid() && p.network(slot.IP) == p.network(ip)
 }
 
 // network is the part of an address whose change asks for a code.
@@ -206,7 +206,7 @@ var translated = netip.MustParsePrefix("64:ff9b::/96")
 // and drops zones.
 func canonical(ip netip.Addr) netip.Addr {
 	ip = ip.Unmap().WithZone("")
-	if translated.Contains(ip) {
+	if ip.Is6() && translated.Contains(ip) {
 		all := ip.As16()
 		ip = netip.AddrFrom4([4]byte(all[12:]))
 	}

@@ -15,43 +15,56 @@ import (
 
 var noStore = []string{"no-store"}
 
-// identity is who passes, as an app is told. All headers are always sent, so that
-// they replace what a client sent under their names.
-type identity struct {
-	user, email, name, groups string
-	at                        string // when the second step was done, RFC 3339; empty: it was not
-	method                    string // how, RFC 8176 values with spaces between, or "backup-code"
-}
+// identity is who passes, as an app is told: the values of Remote-User, Remote-Email,
+// Remote-Name, Remote-Groups, X-2sv-At (when the second step was done, RFC 3339; empty: it
+// was not) and X-2sv-Method (how, RFC 8176 values with spaces between, or "backup-code").
+type identity [6]string
 
-// identity is false for somebody whose address is not confirmed: it may be another's.
-func (d *Door) identity(who twinlatch.Passed) (identity, bool) {
+// known is the identity of who passes; nil for somebody whose address is not confirmed: it
+// may be another's.
+func (d *Door) known(who twinlatch.Passed) *identity {
+	id := who.SessionID()
+	if len(id) < 2 { // of nobody
+		return nil
+	}
+	kept := &d.told[uint(id[0]&31)<<5|uint(id[1]&31)]
+	if last := kept.Load(); last != nil && who.Unchanged(last.who) {
+		return last.identity
+	}
 	a, s := who.Account(), who.Session()
 	if d.cfg.Service.Unconfirmed(a) {
-		return identity{}, false
+		return nil
 	}
-	id := identity{user: a.Login, email: a.Login, name: a.DisplayName, groups: strings.Join(a.Groups, ",")}
+	made := &identity{a.Login, a.Login, a.DisplayName, strings.Join(a.Groups, ",")}
 	if d.cfg.IDs {
-		id.user = string(a.ID)
+		made[0] = string(a.ID)
 	}
 	if at := s.VerifiedAt(); a.TwoStep && !at.IsZero() {
-		id.at, id.method = at.UTC().Format(time.RFC3339), strings.Join(s.AMR, " ")
+		made[4], made[5] = at.UTC().Format(time.RFC3339), strings.Join(s.AMR, " ")
 		if s.Recovered {
-			id.method = "backup-code"
+			made[5] = "backup-code"
 		}
 	}
-	return id, true
+	kept.Store(&told{who, made})
+	return made
+}
+
+// told is what an app was told last of somebody, who mostly asks again before anything
+// has changed.
+type told struct {
+	who      twinlatch.Passed
+	identity *identity
 }
 
 // reasonUnconfirmed is why somebody whose address is not confirmed is not named to apps.
 const reasonUnconfirmed rules.Reason = "unconfirmed"
 
-// pass lets a request through. The names are in the form of net/http, which has to
-// change nothing then.
-func (d *Door) pass(w http.ResponseWriter, id identity) {
+// pass lets a request through. All headers are always sent, so that they replace what a
+// client sent under their names, which are in the form of net/http. Nobody changes the values.
+func (d *Door) pass(w http.ResponseWriter, id *identity) {
 	h := w.Header()
-	values := [...]string{id.user, id.email, id.name, id.groups, id.at, id.method}
-	h["Remote-User"], h["Remote-Email"], h["Remote-Name"] = values[0:1:1], values[1:2:2], values[2:3:3]
-	h["Remote-Groups"], h["X-2sv-At"], h["X-2sv-Method"] = values[3:4:4], values[4:5:5], values[5:6:6]
+	h["Remote-User"], h["Remote-Email"], h["Remote-Name"] = id[0:1:1], id[1:2:2], id[2:3:3]
+	h["Remote-Groups"], h["X-2sv-At"], h["X-2sv-Method"] = id[3:4:4], id[4:5:5], id[5:6:6]
 	h["Cache-Control"] = noStore
 	w.WriteHeader(http.StatusOK)
 }
@@ -93,7 +106,7 @@ func problemOf(need rules.Need, why rules.Reason, codeEvery time.Duration) probl
 
 // refuse answers a problem. nginx shows no body of ours, so its snippet gets the
 // document in a header.
-func (d *Door) refuse(w http.ResponseWriter, q question, p problem) {
+func (d *Door) refuse(w http.ResponseWriter, q *question, p problem) {
 	d.cfg.Log.DebugContext(q.r.Context(), "forward-auth refused", "host", q.found.Host, "problem", p.name, "reason", p.reason)
 	document, err := json.Marshal(struct {
 		Type   string       `json:"type"`
@@ -121,7 +134,7 @@ func (d *Door) refuse(w http.ResponseWriter, q question, p problem) {
 
 // stateCookie has the secret that binds a hand-over to the browser which began it.
 // Without it, somebody could sign others in as themselves by a link.
-func (d *Door) stateCookie(q question) string {
+func (d *Door) stateCookie(q *question) string {
 	if d.ownOf(q).Secure {
 		return "__Host-twinlatch-state"
 	}
@@ -132,7 +145,7 @@ func (d *Door) stateCookie(q question) string {
 const stateFor = 24 * time.Hour
 
 // state is the secret that the browser has for the app's host.
-func (d *Door) state(q question) (twinlatch.Secret, bool) {
+func (d *Door) state(q *question) (twinlatch.Secret, bool) {
 	value, _ := web.Named(q.r, d.stateCookie(q))
 	if len(value) != stateLength {
 		return twinlatch.Secret{}, false
@@ -142,7 +155,7 @@ func (d *Door) state(q question) (twinlatch.Secret, bool) {
 
 const stateLength = 26
 
-func (d *Door) newState(w http.ResponseWriter, q question) twinlatch.Secret {
+func (d *Door) newState(w http.ResponseWriter, q *question) twinlatch.Secret {
 	text := strings.ToLower(rand.Text())
 	http.SetCookie(w, &http.Cookie{
 		Name: d.stateCookie(q), Value: text, Path: "/", MaxAge: int(stateFor / time.Second),

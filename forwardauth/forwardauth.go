@@ -25,6 +25,7 @@ import (
 	"net/netip"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/twinlatch/twinlatch"
@@ -54,6 +55,7 @@ type Door struct {
 	cfg    Config
 	shared web.Cookie // that of our pages
 	own    web.Cookie // of a host that the other one does not reach, over HTTPS
+	told   [1 << 10]atomic.Pointer[told]
 }
 
 // New builds the door. ErrNoProxies.
@@ -91,8 +93,9 @@ type question struct {
 
 // ServeHTTP answers one question of a proxy.
 func (d *Door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	q := question{kind: kindOf(r), r: r}
-	if q.kind == nil {
+	kind := kindOf(r)
+	q := &question{kind: kind, r: r}
+	if kind == nil {
 		d.refuse(w, q, problem{status: http.StatusNotFound, name: "not-found", title: "There is no such endpoint."})
 		return
 	}
@@ -102,14 +105,17 @@ func (d *Door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		d.refuse(w, q, problem{status: http.StatusForbidden, name: "unknown-proxy", title: "This proxy is not one of those in setting proxies."})
 		return
 	}
-	kind := q.kind
-	q = kind.read(r)
+	*q = kind.read(r)
 	q.kind, q.r, q.ip = kind, r, ip
-	if !q.complete() {
+	complete := q.complete()
+	if complete {
+		q.found = d.cfg.Rules.Find(q.scheme, q.host, q.uri)
+	}
+	switch {
+	case !complete, q.found.Origin == "" && !q.oneHost():
 		d.refuse(w, q, problem{status: http.StatusForbidden, name: "bad-question", title: "The proxy does not say which address was asked for."})
 		return
-	}
-	if q.found = d.cfg.Rules.Find(q.scheme, q.host, q.uri); q.found.Origin == "" {
+	case q.found.Origin == "":
 		d.refuse(w, q, problem{status: http.StatusForbidden, name: "no-rule", title: "No rule names this host."})
 		return
 	}
@@ -118,14 +124,14 @@ func (d *Door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if q.found.Public() {
-		d.pass(w, identity{})
+		d.pass(w, new(identity))
 		return
 	}
 	d.check(w, q)
 }
 
 // check asks the core who is there.
-func (d *Door) check(w http.ResponseWriter, q question) {
+func (d *Door) check(w http.ResponseWriter, q *question) {
 	c := d.client(q)
 	if !c.IP.IsValid() {
 		why, title := "the proxy has to send X-Forwarded-For", "The proxy does not say from which address the request came."
@@ -147,7 +153,7 @@ func (d *Door) check(w http.ResponseWriter, q question) {
 	need, why := q.found.Need(found)
 	if need == rules.Nothing {
 		who, _ := found.Passed()
-		if id, ok := d.identity(who); ok {
+		if id := d.known(who); id != nil {
 			d.pass(w, id)
 			return
 		}
@@ -158,7 +164,7 @@ func (d *Door) check(w http.ResponseWriter, q question) {
 
 // cookie is the one that the app's host has, and the host that its token is for; an
 // empty one: it is the token of our pages.
-func (d *Door) cookie(q question) (web.Cookie, string) {
+func (d *Door) cookie(q *question) (web.Cookie, string) {
 	if d.shares(q) {
 		return d.shared, ""
 	}
@@ -166,17 +172,17 @@ func (d *Door) cookie(q question) (web.Cookie, string) {
 }
 
 // shares reports whether browsers send the cookie of our pages to the app.
-func (d *Door) shares(q question) bool {
+func (d *Door) shares(q *question) bool {
 	return d.shared.Reaches(q.found.Host) && (!d.shared.Secure || d.ownOf(q).Secure)
 }
 
-func (d *Door) ownOf(q question) web.Cookie {
+func (d *Door) ownOf(q *question) web.Cookie {
 	c := d.own
 	c.Secure = strings.HasPrefix(q.found.Origin, "https:")
 	return c
 }
 
-func (d *Door) client(q question) twinlatch.Client {
+func (d *Door) client(q *question) twinlatch.Client {
 	c := twinlatch.Client{IP: q.ip}
 	if agent := q.r.Header["User-Agent"]; len(agent) > 0 {
 		c.UserAgent = agent[0]
@@ -185,7 +191,7 @@ func (d *Door) client(q question) twinlatch.Client {
 }
 
 // lead sends a page view to what is missing, and tells everything else.
-func (d *Door) lead(w http.ResponseWriter, q question, need rules.Need, why rules.Reason, codeEvery time.Duration) {
+func (d *Door) lead(w http.ResponseWriter, q *question, need rules.Need, why rules.Reason, codeEvery time.Duration) {
 	p := problemOf(need, why, codeEvery)
 	if need == rules.Forbidden && why != rules.ReasonGroup && why != reasonUnconfirmed {
 		d.refuse(w, q, p)
@@ -213,7 +219,7 @@ func (d *Door) ours(path string) string {
 	return d.cfg.Address.Scheme + "://" + d.cfg.Address.Host + path
 }
 
-func (d *Door) broken(w http.ResponseWriter, q question, err error) {
+func (d *Door) broken(w http.ResponseWriter, q *question, err error) {
 	level := slog.LevelError
 	if errors.Is(err, context.Canceled) && q.r.Context().Err() != nil { // nobody waits for the answer any more
 		level = slog.LevelDebug

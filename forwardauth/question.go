@@ -76,20 +76,16 @@ func envoy(r *http.Request) question {
 	}
 }
 
-// complete reports whether everything is there, and nothing that a header cannot
-// have. A comma would be a list of several proxies.
+// complete reports whether everything is there.
 func (q *question) complete() bool {
 	if q.scheme == "" || q.host == "" || q.method == "" || !strings.HasPrefix(q.uri, "/") || len(q.uri) > maxURI {
 		return false
 	}
-	for i := range len(q.host) {
-		switch q.host[i] {
-		case ',', ' ', '/', '@', '\\', '?', '#':
-			return false
-		}
-	}
 	return strings.IndexByte(q.uri, ' ') < 0 && strings.IndexByte(q.uri, '\t') < 0
 }
+
+// oneHost reports whether the host can be one. A comma would be a list of several proxies.
+func (q *question) oneHost() bool { return !strings.ContainsAny(q.host, ", /@\\?#") }
 
 // maxURI is more than proxies accept by default.
 const maxURI = 16 << 10

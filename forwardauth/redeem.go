@@ -11,7 +11,7 @@ import (
 
 // redeem answers what is ours on the host of an app: the second half of a hand-over.
 // It never passes.
-func (d *Door) redeem(w http.ResponseWriter, q question) {
+func (d *Door) redeem(w http.ResponseWriter, q *question) {
 	r, ok := web.ReadRedemption(q.uri)
 	if !ok || q.method != http.MethodGet {
 		d.refuse(w, q, problem{status: http.StatusForbidden, name: "no-rule", title: "There is nothing here."})
@@ -54,7 +54,7 @@ func (d *Door) redeem(w http.ResponseWriter, q question) {
 
 // stillAsked is ErrNotFresh when the page would ask for the second step again: it may be
 // older for the address that the app sees than for the one that our pages do.
-func (d *Door) stillAsked(q question, uri string, own twinlatch.Token, c twinlatch.Client) error {
+func (d *Door) stillAsked(q *question, uri string, own twinlatch.Token, c twinlatch.Client) error {
 	c.Host = q.found.Host
 	found, err := d.cfg.Service.Check(q.r.Context(), own, c)
 	if err != nil {

@@ -8,9 +8,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"html/template"
-	"mime"
 	"net/http"
-	"path"
 	"regexp"
 	"strconv"
 
@@ -40,7 +38,7 @@ var comments = regexp.MustCompile(`(?m)^[ \t]*//.*\n|(?s:/\*.*?\*/\n?)`)
 
 func loadAssets() (*assets, error) {
 	a := &assets{files: map[string]asset{}, icons: map[string]template.HTML{}}
-	for _, name := range []string{"app.css", "app.js", "logo.svg"} {
+	for name, mediaType := range map[string]string{"app.css": "text/css; charset=utf-8", "app.js": "text/javascript; charset=utf-8", "logo.svg": "image/svg+xml"} {
 		plain, err := static.ReadFile("static/" + name)
 		if err != nil {
 			return nil, err
@@ -58,7 +56,7 @@ func loadAssets() (*assets, error) {
 			return nil, err
 		}
 		sum := sha256.Sum256(plain)
-		a.files[name] = asset{hex.EncodeToString(sum[:6]), mime.TypeByExtension(path.Ext(name)), plain, packed.Bytes()}
+		a.files[name] = asset{hex.EncodeToString(sum[:6]), mediaType, plain, packed.Bytes()}
 	}
 	sprite, err := static.ReadFile("static/icons.svg")
 	if err != nil {

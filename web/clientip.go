@@ -6,6 +6,8 @@
 package web
 
 import (
+	"context"
+	"net"
 	"net/http"
 	"net/netip"
 	"strings"
@@ -80,12 +82,30 @@ func forwardedFor(r *http.Request, proxies []netip.Prefix) netip.Addr {
 // peer is who sent a request, the zero Addr when that is unknown, and whether it is one
 // of proxies.
 func peer(r *http.Request, proxies []netip.Prefix) (ip netip.Addr, proxied bool) {
-	from, err := netip.ParseAddrPort(r.RemoteAddr)
-	if err != nil {
-		return netip.Addr{}, false
+	ip, known := r.Context().Value(peerOf{}).(netip.Addr)
+	if !known {
+		from, err := netip.ParseAddrPort(r.RemoteAddr)
+		if err != nil {
+			return netip.Addr{}, false
+		}
+		ip = plainIP(from.Addr())
 	}
-	ip = from.Addr().Unmap().WithZone("")
 	return ip, contains(proxies, ip)
+}
+
+func plainIP(ip netip.Addr) netip.Addr { return ip.Unmap().WithZone("") }
+
+// peerOf is the key of a connection's peer.
+type peerOf struct{}
+
+// WithPeer is an http.Server.ConnContext: the address of a peer is read once and not
+// for each request. Without it, it is that of http.Request.RemoteAddr.
+func WithPeer(ctx context.Context, c net.Conn) context.Context {
+	from, ok := c.RemoteAddr().(*net.TCPAddr)
+	if !ok {
+		return ctx
+	}
+	return context.WithValue(ctx, peerOf{}, plainIP(from.AddrPort().Addr()))
 }
 
 func contains(proxies []netip.Prefix, ip netip.Addr) bool {

@@ -1,6 +1,7 @@
 package web_test
 
 import (
+	"net"
 	"net/http"
 	"net/netip"
 	"slices"
@@ -16,11 +17,32 @@ func proxies() []netip.Prefix {
 }
 
 func clientIP(peer string, proxies []netip.Prefix, forwarded ...string) netip.Addr {
+	return web.ClientIP(requestFrom(peer, forwarded), proxies)
+}
+
+// connectedIP is clientIP of a request over a connection that was looked at before.
+func connectedIP(peer string, proxies []netip.Prefix, forwarded ...string) netip.Addr {
+	r := requestFrom(peer, forwarded)
+	c := connection{remote: &net.UnixAddr{Name: peer}}
+	if from, err := netip.ParseAddrPort(peer); err == nil {
+		c.remote, r.RemoteAddr = net.TCPAddrFromAddrPort(from), "not read"
+	}
+	return web.ClientIP(r.WithContext(web.WithPeer(r.Context(), c)), proxies)
+}
+
+type connection struct {
+	net.Conn
+	remote net.Addr
+}
+
+func (c connection) RemoteAddr() net.Addr { return c.remote }
+
+func requestFrom(peer string, forwarded []string) *http.Request {
 	r := &http.Request{RemoteAddr: peer, Header: http.Header{}}
 	if forwarded != nil {
 		r.Header["X-Forwarded-For"] = forwarded
 	}
-	return web.ClientIP(r, proxies)
+	return r
 }
 
 func TestClientIP(t *testing.T) {
@@ -109,6 +131,9 @@ func TestClientIP(t *testing.T) {
 			}
 			if got := clientIP(c.peer, proxies(), c.forwarded...); got != want {
 				t.Errorf("%s by way of %q is %v, want %v", c.peer, c.forwarded, got, want)
+			}
+			if got := connectedIP(c.peer, proxies(), c.forwarded...); got != want {
+				t.Errorf("over a connection: %s by way of %q is %v, want %v", c.peer, c.forwarded, got, want)
 			}
 		})
 	}
