@@ -76,6 +76,8 @@ type problem struct {
 	reason      rules.Reason
 	url         string // where a person does what is missing
 	challenge   string // WWW-Authenticate
+	say         string // what a person reads instead, by key; empty: the document
+	again       bool   // and is offered to open the app again
 }
 
 // problemOf says what is missing in the words of HTTP. A stale second step is the
@@ -83,17 +85,17 @@ type problem struct {
 func problemOf(need rules.Need, why rules.Reason, codeEvery time.Duration) problem {
 	switch need {
 	case rules.NeedFirstStep:
-		return problem{http.StatusUnauthorized, "sign-in", "Sign in first.", why, "", "Bearer"}
+		return problem{status: http.StatusUnauthorized, name: "sign-in", title: "Sign in first.", reason: why, challenge: "Bearer"}
 	case rules.NeedSecondStep:
 		name := "verification-required"
 		if why == rules.Reason(twinlatch.ReasonNewSession) {
 			name = "second-step-required"
 		}
-		return problem{http.StatusUnauthorized, name, "Do the second step first.", why, "",
-			`Bearer error="insufficient_user_authentication", max_age=` + strconv.Itoa(int(codeEvery/time.Second))}
+		return problem{status: http.StatusUnauthorized, name: name, title: "Do the second step first.", reason: why,
+			challenge: `Bearer error="insufficient_user_authentication", max_age=` + strconv.Itoa(int(codeEvery/time.Second))}
 	case rules.NeedFactor:
-		return problem{http.StatusUnauthorized, "two-step-off", "Turn 2-step verification on first.", why, "",
-			`Bearer error="insufficient_user_authentication"`}
+		return problem{status: http.StatusUnauthorized, name: "two-step-off", title: "Turn 2-step verification on first.", reason: why,
+			challenge: `Bearer error="insufficient_user_authentication"`}
 	}
 	switch why {
 	case reasonUnconfirmed:
@@ -101,11 +103,11 @@ func problemOf(need rules.Need, why rules.Reason, codeEvery time.Duration) probl
 	case rules.ReasonGroup:
 		return problem{status: http.StatusForbidden, name: "not-allowed", title: "This account may not go there.", reason: why}
 	}
-	return problem{status: http.StatusForbidden, name: "denied", title: "Nobody may go there.", reason: why}
+	return problem{status: http.StatusForbidden, name: "denied", title: "Nobody may go there.", reason: why, say: "refused.denied"}
 }
 
-// refuse answers a problem. nginx shows no body of ours, so its snippet gets the
-// document in a header.
+// refuse answers a problem: with a page, where a person sees it, else with its document. nginx
+// shows no body of ours, so its snippet gets the document in a header.
 func (d *Door) refuse(w http.ResponseWriter, q *question, p problem) {
 	d.cfg.Log.DebugContext(q.r.Context(), "forward-auth refused", "host", q.found.Host, "problem", p.name, "reason", p.reason)
 	document, err := json.Marshal(struct {
@@ -125,11 +127,24 @@ func (d *Door) refuse(w http.ResponseWriter, q *question, p problem) {
 	if p.challenge != "" {
 		h["Www-Authenticate"] = []string{p.challenge}
 	}
-	if q.kind != nil && q.kind.status == http.StatusUnauthorized {
+	shown := q.kind != nil && q.kind.status != http.StatusUnauthorized
+	page := shown && p.say != "" && q.view()
+	if page || !shown {
 		h["X-2sv-Problem"] = []string{string(document)}
 	}
+	body := append(document, '\n')
+	if page {
+		if text, err := d.page(q, p); err != nil {
+			d.cfg.Log.ErrorContext(q.r.Context(), "no page for a problem", "problem", p.name, "error", err)
+		} else {
+			body = text
+			h["Content-Type"] = []string{"text/html; charset=utf-8"}
+			h["Content-Security-Policy"] = []string{"default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"}
+			h["Vary"] = []string{"Accept-Language, Sec-Fetch-Mode, Accept"}
+		}
+	}
 	w.WriteHeader(p.status)
-	_, _ = w.Write(append(document, '\n'))
+	_, _ = w.Write(body)
 }
 
 // stateCookie has the secret that binds a hand-over to the browser which began it.

@@ -3,6 +3,7 @@ package forwardauth_test
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/netip"
 	"net/url"
@@ -48,19 +49,25 @@ func (a *answer) tells(user, email, name, groups, at, method string) {
 	a.has("Cache-Control", "no-store").has("Location", "").has("Content-Type", "")
 }
 
-// problem reads why a request does not pass.
+// problem reads why a request does not pass. A person gets a page, and the problem in a header.
 func (a *answer) problem() (p struct{ Type, Title, Reason, URL string }) {
 	a.t.Helper()
-	a.has("Content-Type", "application/problem+json").has("Cache-Control", "no-store").has("X-Content-Type-Options", "nosniff")
+	a.has("Cache-Control", "no-store").has("X-Content-Type-Options", "nosniff")
+	document, sent := a.body, a.Header.Get("X-2sv-Problem")
+	if a.isPage() {
+		document = sent
+	} else {
+		a.has("Content-Type", "application/problem+json")
+	}
 	var all struct {
 		Type, Title, Reason, URL string
 		Status                   int
 	}
-	if err := json.Unmarshal([]byte(a.body), &all); err != nil || all.Status != a.StatusCode || all.Title == "" {
-		a.t.Errorf("%s: %v: the problem is %s", a.asks, err, a.body)
+	if err := json.Unmarshal([]byte(document), &all); err != nil || all.Status != a.StatusCode || all.Title == "" {
+		a.t.Errorf("%s: %v: the problem is %s", a.asks, err, document)
 	}
-	if sent := a.Header.Get("X-2sv-Problem"); sent != "" && sent != strings.TrimSpace(a.body) {
-		a.t.Errorf("%s: the header says %s, the body %s", a.asks, sent, a.body)
+	if sent != "" && sent != strings.TrimSpace(document) {
+		a.t.Errorf("%s: the header says %s, the body %s", a.asks, sent, document)
 	}
 	p.Type, p.Title, p.Reason, p.URL = all.Type, all.Title, all.Reason, all.URL
 	return p
@@ -77,6 +84,36 @@ func TestWhoPassesIsToldToTheApp(t *testing.T) {
 		ana.gets(wiki+"a?b=c").tells("ana@example.com", "ana@example.com", "Ana Nováková", "board,staff", at, "otp")
 		ana.asks("POST", wiki+"a").tells("ana@example.com", "ana@example.com", "Ana Nováková", "board,staff", at, "otp")
 	}
+}
+
+// What is told is kept for the next check of a session, in one of not many places.
+func TestEverybodyIsToldApartAndAnew(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	const files = "https://files.example.net:8443/"
+	places := map[string]bool{}
+	var all []*browser
+	for shared := false; !shared || len(all) < 10; {
+		b := w.person(fmt.Sprintf("p%d@example.com", len(all))).signIn()
+		b.arrives(files)
+		all = append(all, b)
+		place := string(b.passed().SessionID()[:2])
+		shared = shared || places[place]
+		places[place] = true
+	}
+	for range 2 {
+		for _, b := range all {
+			b.gets(files).tells(b.Login, b.Login, "Ana Nováková", "", "", "")
+		}
+	}
+	b := all[0]
+	w.ok(w.SetName(t.Context(), b.passed(), "Ana Malá", from(home)))
+	b.gets(files).tells(b.Login, b.Login, "Ana Malá", "", "", "")
+	b.enroll()
+	at := w.Now().Format(time.RFC3339)
+	b.arrives(files).tells(b.Login, b.Login, "Ana Malá", "", at, "otp")
+	w.ok(w.SetGroups(t.Context(), operator, b.ID, []string{"board"}, from(home)))
+	b.gets(files).tells(b.Login, b.Login, "Ana Malá", "board", at, "otp")
 }
 
 // Apps whose users must not change with their address get the account's ID.
@@ -211,9 +248,9 @@ func TestProblems(t *testing.T) {
 				`Bearer error="insufficient_user_authentication", max_age=2592000`, wiki},
 		} {
 			t.Run(kind+", "+name, func(t *testing.T) {
+				ana.appIP = home
 				b := *c.who
 				b.kind, b.header = kind, http.Header{"Accept": {"application/json"}}
-				ana.appIP = home
 				if c.before != nil {
 					c.before()
 					b.appIP = c.who.appIP

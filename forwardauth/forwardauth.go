@@ -29,6 +29,7 @@ import (
 	"time"
 
 	"github.com/twinlatch/twinlatch"
+	"github.com/twinlatch/twinlatch/locale"
 	"github.com/twinlatch/twinlatch/rules"
 	"github.com/twinlatch/twinlatch/web"
 )
@@ -56,6 +57,7 @@ type Door struct {
 	shared web.Cookie // that of our pages
 	own    web.Cookie // of a host that the other one does not reach, over HTTPS
 	told   [1 << 10]atomic.Pointer[told]
+	words  *locale.Languages
 }
 
 // New builds the door. ErrNoProxies.
@@ -71,11 +73,16 @@ func New(cfg Config) (*Door, error) {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
+	words, err := locale.All()
+	if err != nil {
+		return nil, err
+	}
 	lasts := cfg.Service.Policy().SessionFor
 	return &Door{
 		cfg:    cfg,
 		shared: web.Cookie{Secure: cfg.Address.Scheme == "https", For: lasts, Domain: cfg.CookieDomain},
 		own:    web.Cookie{For: lasts},
+		words:  words,
 	}, nil
 }
 
@@ -116,7 +123,7 @@ func (d *Door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		d.refuse(w, q, problem{status: http.StatusForbidden, name: "bad-question", title: "The proxy does not say which address was asked for."})
 		return
 	case q.found.Origin == "":
-		d.refuse(w, q, problem{status: http.StatusForbidden, name: "no-rule", title: "No rule names this host."})
+		d.refuse(w, q, problem{status: http.StatusForbidden, name: "no-rule", title: "No rule names this host.", say: "refused.no_rule"})
 		return
 	}
 	if strings.HasPrefix(q.uri, web.AppPath) {
@@ -140,7 +147,7 @@ func (d *Door) check(w http.ResponseWriter, q *question) {
 				"The proxy names no address but those of proxies: try it from another machine."
 		}
 		d.cfg.Log.WarnContext(q.r.Context(), "forward-auth refused a request from nobody knows where: "+why, "host", q.found.Host)
-		d.refuse(w, q, problem{status: http.StatusForbidden, name: "unknown-address", title: title})
+		d.refuse(w, q, problem{status: http.StatusForbidden, name: "unknown-address", title: title, say: "refused.no_address"})
 		return
 	}
 	cookie, host := d.cookie(q)
@@ -225,5 +232,5 @@ func (d *Door) broken(w http.ResponseWriter, q *question, err error) {
 		level = slog.LevelDebug
 	}
 	d.cfg.Log.Log(q.r.Context(), level, "forward-auth failed", "host", q.found.Host, "error", err)
-	d.refuse(w, q, problem{status: http.StatusServiceUnavailable, name: "unavailable", title: "Something went wrong on our side."})
+	d.refuse(w, q, problem{status: http.StatusServiceUnavailable, name: "unavailable", title: "Something went wrong on our side.", say: "refused.broken", again: true})
 }

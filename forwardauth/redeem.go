@@ -14,7 +14,7 @@ import (
 func (d *Door) redeem(w http.ResponseWriter, q *question) {
 	r, ok := web.ReadRedemption(q.uri)
 	if !ok || q.method != http.MethodGet {
-		d.refuse(w, q, problem{status: http.StatusForbidden, name: "no-rule", title: "There is nothing here."})
+		d.refuse(w, q, problem{status: http.StatusForbidden, name: "no-rule", title: "There is nothing here.", say: "refused.nothing"})
 		return
 	}
 	to := q.found.Origin + sendable(r.To)
@@ -27,7 +27,7 @@ func (d *Door) redeem(w http.ResponseWriter, q *question) {
 			return
 		}
 		d.refuse(w, q, problem{status: http.StatusForbidden, name: "no-state",
-			title: "This browser did not begin signing in here, or keeps no cookies. Open the page again."})
+			title: "This browser did not begin signing in here, or keeps no cookies. Open the page again.", say: "refused.no_state", again: true})
 		return
 	}
 	own, err := d.cfg.Service.HandOver(q.r.Context(), token, q.found.Host, state, c)
@@ -44,7 +44,7 @@ func (d *Door) redeem(w http.ResponseWriter, q *question) {
 		q.kind.redirect(w, d.ours(web.HandOver{To: to, State: twinlatch.StateDigest(state), Again: true}.Path()))
 	case errors.Is(err, twinlatch.ErrNotFresh):
 		d.refuse(w, q, problem{status: http.StatusForbidden, name: "unknown-address",
-			title: "Your address changes from one request to the next, so the code cannot count. Open the page again."})
+			title: "Your address changes from one request to the next, so the code cannot count. Open the page again.", say: "refused.moving", again: true})
 	case errors.Is(err, twinlatch.ErrExpired), errors.Is(err, twinlatch.ErrNoSession):
 		q.kind.redirect(w, to) // which asks for a new ticket, where one is needed
 	default:

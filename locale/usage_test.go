@@ -294,7 +294,7 @@ func usesInCode(t *testing.T) []use {
 		prefixes[prefix] = true
 	}
 	var all []use
-	for _, folder := range []string{"..", "../pages", "../notice", "../web", "../locale", "../method/*", "../cmd/*"} {
+	for _, folder := range []string{"..", "../pages", "../notice", "../web", "../forwardauth", "../locale", "../method/*", "../cmd/*"} {
 		files, err := filepath.Glob(folder + "/*.go")
 		if err != nil {
 			t.Fatal(err)
