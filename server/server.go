@@ -120,14 +120,18 @@ func Run(ctx context.Context, o Options) error {
 		ErrorLog:          slog.NewLogLogger(o.Log.Handler(), slog.LevelWarn),
 	}
 	served := make(chan error, 1)
-	go func() { served <- srv.Serve(o.Listener) }()
+	listener := newDeadlines(o.Listener)
+	go func() { served <- srv.Serve(listener) }()
 	working, stopWorking := context.WithCancel(ctx)
+	ticking, stopTicking := context.WithCancel(context.WithoutCancel(ctx)) // longer: requests may be in flight
 	var work sync.WaitGroup
+	work.Go(func() { listener.run(ticking) })
 	work.Go(func() { o.nowAndThen(working, "sweep", o.Sweep) })
 	work.Go(func() { o.nowAndThen(working, "checkpoint", o.Checkpoint) })
 	work.Go(func() { o.deliver(working) })
 	defer func() {
 		stopWorking()
+		stopTicking()
 		work.Wait()
 	}()
 
