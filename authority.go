@@ -68,7 +68,8 @@ func (d Decision) Passed() (Passed, bool) {
 }
 
 // Unchanged reports whether nothing of session and account has changed since an earlier
-// check. It may be false although nothing has.
+// check. It may be false although nothing has: it is true only with a Store that keeps what it
+// read in memory.
 func (p Passed) Unchanged(since Passed) bool {
 	return p.facts != nil && since.facts != nil && p.facts.row == since.facts.row
 }
@@ -88,7 +89,7 @@ func (f *facts) Account() Account {
 	return f.row.Account
 }
 
-// SessionID is which session it is; empty: none.
+// SessionID is Session().ID, without a copy of the session; empty: none.
 func (f *facts) SessionID() SessionID {
 	if f == nil {
 		return ""

@@ -22,12 +22,13 @@ type Hashing struct {
 	Memory   uint32        // KiB
 	Passes   uint32        // over the memory
 	Lanes    uint8         // computed in parallel
-	Parallel int           // hashes at the same time in this process
+	Parallel int           // hashes of this Service at the same time
 	Queue    int           // callers that may wait for their turn
 	Wait     time.Duration // and how long, before ErrBusy
 
-	// IDKey computes argon2id; nil means argon2.IDKey of golang.org/x/crypto. Another
-	// implementation can do it elsewhere, so that other work of this process does not wait.
+	// IDKey computes argon2id, memory in KiB, for up to Parallel callers at once; nil means
+	// argon2.IDKey of golang.org/x/crypto. Another one can do it in another process
+	// (argon2child), so that other work of this one does not wait. It has to give the same.
 	IDKey func(password, salt []byte, passes, memory uint32, lanes uint8, size uint32) []byte
 }
 

@@ -22,9 +22,12 @@ import (
 	"golang.org/x/crypto/argon2"
 )
 
-// patience is how long one key may take. The worst costs that the core believes take a few
-// seconds.
-const patience = 30 * time.Second
+// patience is how long one key may take: twice it is less than a request may. A usual one takes
+// a tenth of a second.
+const patience = 10 * time.Second
+
+// pause is how long no process is started after it failed twice for a key.
+const pause = time.Minute
 
 // keep is how long the memory of a key waits for the next one.
 const keep = 10 * time.Second
@@ -32,33 +35,44 @@ const keep = 10 * time.Second
 // Child is the process, which is started by the first key and again when it ended. Safe for
 // concurrent use.
 type Child struct {
-	command func() *exec.Cmd
-	log     *slog.Logger
+	command  func() *exec.Cmd
+	log      *slog.Logger
+	patience time.Duration
+	pause    time.Duration
 
-	mu  sync.Mutex
-	now *running // nil before the first key, after a failure and after Close
+	mu     sync.Mutex
+	now    *running  // nil before the first key, after a failure and after Close
+	paused time.Time // until then none is started
+
+	here sync.Mutex // who computes in this process, which must not get the memory of many at once
 }
 
+// running is one life of the process.
 type running struct {
 	cmd    *exec.Cmd
 	client *rpc.Client
+	gone   chan struct{} // closed when it has ended
 }
 
 // New takes the command whose program calls Serve with its standard input and output.
 func New(command func() *exec.Cmd, log *slog.Logger) *Child {
-	return &Child{command: command, log: log}
+	return &Child{command: command, log: log, patience: patience, pause: pause}
 }
 
-// IDKey is argon2.IDKey of golang.org/x/crypto. When the process cannot be started or does not
-// answer, also not when started again, it is computed in the caller's, and logged.
+// IDKey is argon2.IDKey of golang.org/x/crypto. When the process cannot be started or gives no
+// answer within ten seconds, also not when started again, that is logged, and for a minute keys are
+// computed in the caller's process, one after the other.
 func (c *Child) IDKey(password, salt []byte, passes, memory uint32, lanes uint8, size uint32) []byte {
 	w := Work{password, salt, passes, memory, lanes, size}
 	var failed error
 	for range 2 {
-		r, err := c.running()
+		r, err := c.started()
+		if errors.Is(err, errPaused) {
+			return c.key(w)
+		}
 		if err == nil {
 			var key []byte
-			if key, err = r.do(w); err == nil {
+			if key, err = r.do(w, c.patience); err == nil {
 				return key
 			}
 			if c.end(r) {
@@ -67,12 +81,23 @@ func (c *Child) IDKey(password, salt []byte, passes, memory uint32, lanes uint8,
 		}
 		failed = err
 	}
-	c.log.Error("the process that hashes passwords fails; the server does it itself", "error", failed)
+	c.log.Error("the process that hashes passwords fails; for a while the server does it itself", "error", failed, "for", c.pause)
+	c.mu.Lock()
+	c.paused = time.Now().Add(c.pause)
+	c.mu.Unlock()
+	return c.key(w)
+}
+
+func (c *Child) key(w Work) []byte {
+	c.here.Lock()
+	defer c.here.Unlock()
 	return w.key()
 }
 
-// Close ends the process. Keys that are being computed are computed once more, by the caller's
-// process.
+var errPaused = errors.New("it failed a short time ago")
+
+// Close ends the process and waits for that. A key that is being computed, or is asked for
+// later, starts another.
 func (c *Child) Close() {
 	c.mu.Lock()
 	r := c.now
@@ -82,11 +107,15 @@ func (c *Child) Close() {
 	}
 }
 
-func (c *Child) running() (*running, error) {
+// started is the process, started where there is none.
+func (c *Child) started() (*running, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.now != nil {
 		return c.now, nil
+	}
+	if time.Now().Before(c.paused) {
+		return nil, errPaused
 	}
 	cmd := c.command()
 	in, err := cmd.StdinPipe()
@@ -100,8 +129,13 @@ func (c *Child) running() (*running, error) {
 	if err := cmd.Start(); err != nil {
 		return nil, err
 	}
-	c.now = &running{cmd, rpc.NewClient(pipes{out, in})}
-	return c.now, nil
+	r := &running{cmd, rpc.NewClient(pipes{out, in}), make(chan struct{})}
+	go func() {
+		_ = cmd.Wait()
+		close(r.gone)
+	}()
+	c.now = r
+	return r, nil
 }
 
 // end lets the next key start another process. Only the first of those who met a failure does.
@@ -112,31 +146,40 @@ func (c *Child) end(r *running) (first bool) {
 	}
 	c.mu.Unlock()
 	if first {
-		_ = r.client.Close()
 		_ = r.cmd.Process.Kill() // it holds nothing that could be lost
-		_ = r.cmd.Wait()
+		_ = r.client.Close()
+		<-r.gone
 	}
 	return first
 }
 
-func (r *running) do(w Work) ([]byte, error) {
-	var key []byte
-	call := r.client.Go("Worker.IDKey", w, &key, make(chan *rpc.Call, 1))
+func (r *running) do(w Work, patience time.Duration) ([]byte, error) {
+	type answer struct {
+		key []byte
+		err error
+	}
+	answered := make(chan answer, 1)
+	go func() { // a process that does not read would keep the caller in the call
+		var a answer
+		a.err = r.client.Call("Worker.IDKey", w, &a.key)
+		answered <- a
+	}()
 	late := time.NewTimer(patience)
 	defer late.Stop()
 	select {
-	case <-call.Done:
+	case a := <-answered:
+		if a.err == nil && len(a.key) != int(w.Size) {
+			a.err = fmt.Errorf("%d bytes instead of %d", len(a.key), w.Size)
+		}
+		return a.key, a.err
 	case <-late.C:
 		return nil, errors.New("no answer in time")
 	}
-	if call.Error == nil && len(key) != int(w.Size) {
-		return nil, fmt.Errorf("%d bytes instead of %d", len(key), w.Size)
-	}
-	return key, call.Error
 }
 
-// Serve computes keys until in ends, which it does when the parent ends, however that happens.
-// Signals that end a service are for the parent, which still needs answers to finish.
+// Serve computes keys until in ends, which it does when the parent ends, however that happens. It
+// is for a process that does nothing else: from then on SIGINT and SIGTERM are ignored, because
+// the parent, who gets them too, still needs answers to finish; and nobody else may write to out.
 func Serve(in io.ReadCloser, out io.WriteCloser) error {
 	signal.Ignore(os.Interrupt, syscall.SIGTERM)
 	s := rpc.NewServer()
@@ -150,7 +193,7 @@ func Serve(in io.ReadCloser, out io.WriteCloser) error {
 // Worker is what the parent calls. It is exported for net/rpc only.
 type Worker struct{ idle *time.Timer }
 
-// Work are the arguments of argon2.IDKey.
+// Work are the arguments of argon2.IDKey, Memory in KiB. It is exported for net/rpc only.
 type Work struct {
 	Password, Salt []byte
 	Passes, Memory uint32
@@ -165,7 +208,7 @@ func (w Work) key() []byte {
 // IDKey computes a key.
 func (o Worker) IDKey(w Work, key *[]byte) error {
 	*key = w.key()
-	runtime.GC() // the next one takes the same memory: to get it from the machine costs as much as to hash
+	runtime.GC() // so that the next key has this one's memory: to get it from the machine takes as long as to hash
 	o.idle.Reset(keep)
 	return nil
 }

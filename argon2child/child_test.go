@@ -61,10 +61,14 @@ func this() *exec.Cmd {
 	return &exec.Cmd{Path: path, Args: os.Args[:1], Env: []string{serves + "=1"}, Stderr: os.Stderr}
 }
 
+// newest is the process there is; nil: none.
 func (p *parent) newest() *os.Process {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.children[len(p.children)-1].Process
+	p.Child.mu.Lock()
+	defer p.Child.mu.Unlock()
+	if p.now == nil {
+		return nil
+	}
+	return p.now.cmd.Process
 }
 
 // right asks for a key and compares it with that of the library.
@@ -94,6 +98,7 @@ func TestTheKeyIsThatOfTheLibraryWhateverIsAsked(t *testing.T) {
 
 func TestManyAtOnceWhileTheProcessIsKilledAgainAndAgain(t *testing.T) {
 	p := newParent(t, this)
+	p.pause = 0 // or one that is killed twice for a key ends the test of the others
 	var all sync.WaitGroup
 	for n := range 8 {
 		all.Go(func() {
@@ -101,8 +106,8 @@ func TestManyAtOnceWhileTheProcessIsKilledAgainAndAgain(t *testing.T) {
 				w := some
 				w.Password = fmt.Appendf(nil, "%d of %d", i, n)
 				p.right(w)
-				if rand.IntN(20) == 0 {
-					_ = p.newest().Kill()
+				if child := p.newest(); child != nil && rand.IntN(20) == 0 {
+					_ = child.Kill()
 				}
 			}
 		})
@@ -142,9 +147,14 @@ func TestWithoutAProcessTheKeyIsComputedHere(t *testing.T) {
 			p := newParent(t, command)
 			p.right(some)
 			p.right(some)
-			if log := p.log.String(); strings.Count(log, "level=ERROR") != 2 || strings.Contains(log, string(some.Password)) {
+			if log := p.log.String(); strings.Count(log, "level=ERROR") != 1 || strings.Contains(log, string(some.Password)) {
 				t.Errorf("log: %s", log)
 			}
+			if len(p.children) != 2 {
+				t.Errorf("%d tries", len(p.children))
+			}
+			p.paused = time.Time{} // a minute later
+			p.right(some)
 			if len(p.children) != 4 {
 				t.Errorf("%d tries", len(p.children))
 			}
@@ -152,13 +162,52 @@ func TestWithoutAProcessTheKeyIsComputedHere(t *testing.T) {
 	}
 }
 
+// One that stands still, as in a debugger, keeps nobody from signing in, whatever was asked of it.
+func TestWhoDoesNotAnswerIsReplaced(t *testing.T) {
+	p := newParent(t, this)
+	p.right(some)
+	p.pause = 0
+	long := some
+	long.Password = make([]byte, 1<<20) // more than a pipe holds
+	for _, w := range []Work{some, long} {
+		child := p.newest()
+		if err := child.Signal(syscall.SIGSTOP); err != nil {
+			t.Fatal(err)
+		}
+		p.patience = 50 * time.Millisecond
+		before := len(p.children)
+		p.right(w)
+		if len(p.children) <= before || child.Signal(syscall.Signal(0)) == nil {
+			t.Errorf("%d processes; the first: %v", len(p.children), child.Signal(syscall.Signal(0)))
+		}
+		p.patience = time.Minute
+		p.right(some) // makes sure that there is one
+	}
+}
+
+// One that ends by itself is no zombie, and the next key starts another.
+func TestADeadChildIsBuried(t *testing.T) {
+	p := newParent(t, this)
+	p.right(some)
+	r := p.now
+	if err := r.cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	<-r.gone
+	if r.cmd.ProcessState == nil {
+		t.Error("nobody waited for it")
+	}
+	p.right(some)
+}
+
 func TestAClosedChildIsStartedByTheNextKey(t *testing.T) {
 	p := newParent(t, this)
 	p.Close()
 	p.right(some)
+	first := p.newest()
 	p.Close()
 	p.Close()
-	if p.newest().Signal(syscall.Signal(0)) == nil {
+	if first.Signal(syscall.Signal(0)) == nil {
 		t.Error("it is still there")
 	}
 	p.right(some)

@@ -27,7 +27,7 @@ func (d *Door) known(who twinlatch.Passed) *identity {
 	if len(id) < 2 { // of nobody
 		return nil
 	}
-	kept := &d.told[uint(id[0]&31)<<5|uint(id[1]&31)]
+	kept := &d.told[(uint(id[0])*31+uint(id[1]))%uint(len(d.told))] // any place will do
 	if last := kept.Load(); last != nil && who.Unchanged(last.who) {
 		return last.identity
 	}
@@ -107,7 +107,8 @@ func problemOf(need rules.Need, why rules.Reason, codeEvery time.Duration) probl
 }
 
 // refuse answers a problem: with a page, where a person sees it, else with its document. nginx
-// shows no body of ours, so its snippet gets the document in a header.
+// shows no body of ours, so its snippet gets the document in a header, and nothing for a person,
+// who then sees its own page.
 func (d *Door) refuse(w http.ResponseWriter, q *question, p problem) {
 	d.cfg.Log.DebugContext(q.r.Context(), "forward-auth refused", "host", q.found.Host, "problem", p.name, "reason", p.reason)
 	document, err := json.Marshal(struct {
@@ -128,19 +129,18 @@ func (d *Door) refuse(w http.ResponseWriter, q *question, p problem) {
 		h["Www-Authenticate"] = []string{p.challenge}
 	}
 	shown := q.kind != nil && q.kind.status != http.StatusUnauthorized
-	page := shown && p.say != "" && q.view()
-	if page || !shown {
+	person := p.say != "" && q.view()
+	if person == shown {
 		h["X-2sv-Problem"] = []string{string(document)}
 	}
 	body := append(document, '\n')
-	if page {
+	if person && shown {
 		if text, err := d.page(q, p); err != nil {
 			d.cfg.Log.ErrorContext(q.r.Context(), "no page for a problem", "problem", p.name, "error", err)
 		} else {
 			body = text
 			h["Content-Type"] = []string{"text/html; charset=utf-8"}
 			h["Content-Security-Policy"] = []string{"default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"}
-			h["Vary"] = []string{"Accept-Language, Sec-Fetch-Mode, Accept"}
 		}
 	}
 	w.WriteHeader(p.status)

@@ -2,6 +2,7 @@ package forwardauth
 
 import (
 	"bytes"
+	"errors"
 	"html/template"
 )
 
@@ -27,11 +28,13 @@ func (d *Door) page(q *question, p problem) ([]byte, error) {
 		Lang, Dir, Title, Text, Open string
 		Again                        string
 	}{Lang: words.Tag, Dir: words.Dir}
-	for to, key := range map[*string]string{&text.Title: "refused.title", &text.Text: p.say, &text.Open: "refused.again"} {
-		var err error
-		if *to, err = words.Say(key, map[string]string{"app": q.host}); err != nil {
-			return nil, err
-		}
+	app := map[string]string{"app": q.host}
+	var errs [3]error
+	text.Title, errs[0] = words.Say("refused.title", nil)
+	text.Text, errs[1] = words.Say(p.say, app)
+	text.Open, errs[2] = words.Say("refused.again", app)
+	if err := errors.Join(errs[:]...); err != nil {
+		return nil, err
 	}
 	if p.again {
 		text.Again = q.found.Origin + "/"

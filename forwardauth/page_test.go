@@ -22,12 +22,12 @@ func TestPeopleReadWhyTheyCannotGoOn(t *testing.T) {
 		problem                 string
 		reads, link             string
 	}{
-		{name: "nobody may", address: wiki + "closed", status: 403, problem: "denied", reads: "wiki.example.com lets nobody open this page"},
+		{name: "nobody may", address: wiki + "closed", status: 403, problem: "denied", reads: "Nobody can open this page of wiki.example.com"},
 		{name: "in Czech", address: wiki + "closed", language: "cs-CZ,cs;q=0.9,en;q=0.5", status: 403, problem: "denied", reads: "Tuto stránku nelze otevřít"},
 		{name: "no app", address: "https://other.example.com/", status: 403, problem: "no-rule", reads: "other.example.com is not set up here"},
 		{name: "markup in the name of the app", address: "https://<b>x</b>.example.com/", status: 403, problem: "no-rule", reads: "&lt;b&gt;x"},
 		{name: "a ticket without state", address: ticket, status: 403, problem: "no-state", reads: "Allow cookies for wiki.example.com", link: wiki},
-		{name: "ours", address: wiki + ".twinlatch/", status: 403, problem: "no-rule", reads: "There is nothing here"},
+		{name: "ours", address: wiki + ".twinlatch/", status: 403, problem: "no-rule", reads: "There is nothing at this address", link: wiki},
 		{name: "broken", address: wiki, broken: true, status: 503, problem: "unavailable", reads: "Wait a minute", link: wiki},
 	} {
 		for _, kind := range []string{"forward", "envoy"} {
@@ -55,9 +55,11 @@ func TestPeopleReadWhyTheyCannotGoOn(t *testing.T) {
 				other := *b
 				other.header = b.header.Clone()
 				change(&other)
-				if a := other.asks("GET", c.address).is(c.status); a.isPage() || a.problem().Type != "urn:twinlatch:problem:"+c.problem {
+				a := other.asks("GET", c.address).is(c.status)
+				if a.isPage() || a.problem().Type != "urn:twinlatch:problem:"+c.problem {
 					t.Errorf("%s, %s: a page: %s", c.name, how, a.body)
 				}
+				a.has("X-2sv-Problem", "") // of which the snippet for nginx would make the body
 			}
 			if a := b.asks("POST", c.address); a.isPage() {
 				t.Errorf("%s: a page after a POST: %s", c.name, a.body)

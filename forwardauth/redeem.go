@@ -14,7 +14,7 @@ import (
 func (d *Door) redeem(w http.ResponseWriter, q *question) {
 	r, ok := web.ReadRedemption(q.uri)
 	if !ok || q.method != http.MethodGet {
-		d.refuse(w, q, problem{status: http.StatusForbidden, name: "no-rule", title: "There is nothing here.", say: "refused.nothing"})
+		d.refuse(w, q, problem{status: http.StatusForbidden, name: "no-rule", title: "There is nothing here.", say: "refused.nothing", again: true})
 		return
 	}
 	to := q.found.Origin + sendable(r.To)

@@ -11,7 +11,8 @@ import (
 
 // deadlines makes connections whose deadlines are numbers that are looked at a few times a second.
 // net/http sets seven for each request, and the timers that they would start and stop were a
-// twentieth of a check. A deadline is never early, and late by one tick at most.
+// twentieth of a check. A deadline is never early, and late by a tick, or by two when it is set while
+// they are looked at.
 type deadlines struct {
 	net.Listener
 	base time.Time
@@ -27,7 +28,7 @@ const tick = 250 * time.Millisecond
 func longAgo() time.Time { return time.Unix(1, 0) }
 
 func newDeadlines(l net.Listener) *deadlines {
-	d := &deadlines{Listener: l, base: time.Now().Add(-time.Second), open: map[*timedConn]struct{}{}}
+	d := &deadlines{Listener: l, base: time.Now(), open: map[*timedConn]struct{}{}}
 	d.now.Store(d.since(time.Now()))
 	return d
 }
@@ -141,6 +142,9 @@ func (l *deadline) look(now int64) error {
 			return nil
 		}
 		l.over.Store(over)
+		if l.isOver(now) != over { // whoever changed it may have looked before and seen nothing to tell
+			continue
+		}
 		var t time.Time
 		if over {
 			t = longAgo()

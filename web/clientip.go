@@ -99,7 +99,8 @@ func plainIP(ip netip.Addr) netip.Addr { return ip.Unmap().WithZone("") }
 type peerOf struct{}
 
 // WithPeer is an http.Server.ConnContext: the address of a peer is read once and not
-// for each request. Without it, it is that of http.Request.RemoteAddr.
+// for each request. Without it ClientIP reads http.Request.RemoteAddr; with it what a
+// middleware writes there counts for nothing.
 func WithPeer(ctx context.Context, c net.Conn) context.Context {
 	from, ok := c.RemoteAddr().(*net.TCPAddr)
 	if !ok {

@@ -97,7 +97,7 @@ type cli struct {
 	Doctor      doctorCommand      `cmd:"" help:"Look at everything around the server and say what is wrong."`
 	Healthcheck healthcheckCommand `cmd:"" help:"Ask the server on this machine whether it is up."`
 	Version     versionCommand     `cmd:"" help:"Print the version."`
-	Hash        hashCommand        `cmd:"" hidden:""`
+	Hash        hashCommand        `cmd:"" hidden:"" help:"Started by serve, to hash passwords."`
 
 	ShowVersion versionFlag `name:"version" help:"Print the version."`
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -32,7 +33,8 @@ type explanation struct {
 	App      string            `json:"app,omitempty"` // its origin; empty: no rule names the host
 	Rules    []string          `json:"rules"`         // that decide; all have to be satisfied
 	Unclear  bool              `json:"unclear"`       // the path can be read in more than one way
-	Stranger asked             `json:"stranger"`      // of somebody who is not signed in
+	Note     string            `json:"note,omitempty"`
+	Stranger asked             `json:"stranger"` // of somebody who is not signed in
 	Account  *explainedAccount `json:"account,omitempty"`
 }
 
@@ -79,6 +81,9 @@ func (c *rulesExplainCommand) Run(t terminal) error {
 	e := explanation{URL: c.URL, App: found.Origin, Rules: []string{}, Unclear: found.Unclear, Stranger: ask(found, rules.Visitor{}, twinlatch.Session{}, c.IP)}
 	for _, r := range found.Rules {
 		e.Rules = append(e.Rules, r.Line)
+	}
+	if slices.ContainsFunc(cfg.Proxies, func(p netip.Prefix) bool { return p.Contains(c.IP.Unmap()) }) && !found.Public() {
+		e.Note = fmt.Sprintf("%v is one of proxies, so where such a request comes from is unknown: 403 unknown-address for everybody, whatever is said here.", c.IP)
 	}
 	if c.Account != "" {
 		err = c.use(t, func(ctx context.Context, o operator, service *twinlatch.Service) error {
@@ -217,6 +222,9 @@ func (e explanation) print(t terminal, ip netip.Addr) {
 	}
 	for _, r := range e.Rules {
 		fmt.Fprintf(out, "  %s\n", r)
+	}
+	if e.Note != "" {
+		fmt.Fprintln(out, e.Note)
 	}
 	if len(e.Rules) == 0 {
 		return

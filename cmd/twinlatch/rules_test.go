@@ -10,7 +10,7 @@ import (
 func TestRulesExplain(t *testing.T) {
 	emptyDatabase(t)
 	newAccount(t, "ann@example.com", "sqlite:var/twinlatch.db", ".")
-	env := []string{"TWINLATCH_FORWARD_AUTH_RULES=https://wiki.example.com/ signed-in,https://wiki.example.com/admin second-step within=15m group=staff,https://wiki.example.com/status public"}
+	env := []string{"TWINLATCH_PROXIES=10.0.0.0/8", "TWINLATCH_FORWARD_AUTH_RULES=https://wiki.example.com/ signed-in,https://wiki.example.com/admin second-step within=15m group=staff,https://wiki.example.com/status public"}
 	for _, c := range []struct {
 		args []string
 		want []string
@@ -19,6 +19,7 @@ func TestRulesExplain(t *testing.T) {
 		{[]string{"--url", "https://WIKI.example.com:443/status/x"}, []string{"/status public", "not signed in passes."}},
 		{[]string{"--url", "https://wiki.example.com/Admin"}, []string{"more than one way", "/admin second-step within=15m group=staff", "https://wiki.example.com/ signed-in"}},
 		{[]string{"--url", "http://wiki.example.com/"}, []string{"No rule names this host"}},
+		{[]string{"--url", "https://wiki.example.com/page", "--ip", "::ffff:10.1.2.3"}, []string{"10.1.2.3 is one of proxies", "403 unknown-address"}},
 		{[]string{"--url", "https://wiki.example.com/", "--account", "ann@example.com", "--ip", "192.0.2.1"}, []string{"ann@example.com, after signing in from 192.0.2.1, passes."}},
 		{[]string{"--url", "https://wiki.example.com/admin", "--account", "ann@example.com"}, []string{"ann@example.com, after signing in from an unknown address, does not get in: in none of the groups"}},
 	} {

@@ -13,10 +13,10 @@ local question = "http://" .. (os.getenv("TWINLATCH") or "127.0.0.1:8080") .. "/
 local told = { "Remote-User", "Remote-Email", "Remote-Name", "Remote-Groups", "X-2SV-At", "X-2SV-Method" }
 
 -- What the client tells Twinlatch. Nothing else of it gets there.
-local asked = { "Cookie", "Accept", "Sec-Fetch-Mode", "X-Requested-With", "Referer", "User-Agent" }
+local asked = { "Cookie", "Accept", "Sec-Fetch-Mode", "X-Requested-With", "Referer", "User-Agent", "Accept-Language" }
 
 -- What the answer tells the client, where it is no.
-local replied = { "Location", "Set-Cookie", "WWW-Authenticate", "Cache-Control" }
+local replied = { "Location", "Set-Cookie", "WWW-Authenticate", "Cache-Control", "Content-Security-Policy", "X-2SV-Problem" }
 
 -- Every spelling that WSGI, PHP or CGI cannot tell from name.
 local function spellings(name)

@@ -13,10 +13,10 @@ for _, name in ipairs(told) do
 end
 
 -- What the client tells Twinlatch. Nothing else of it gets there.
-local asked = { "cookie", "accept", "sec-fetch-mode", "x-requested-with", "referer", "user-agent" }
+local asked = { "cookie", "accept", "sec-fetch-mode", "x-requested-with", "referer", "user-agent", "accept-language" }
 
 -- What the answer tells the client, where it is no.
-local replied = { "location", "set-cookie", "www-authenticate", "content-type", "cache-control" }
+local replied = { "location", "set-cookie", "www-authenticate", "content-type", "cache-control", "content-security-policy", "x-2sv-problem" }
 
 -- HAProxy counts the values of a header from 0.
 local function join(values, separator)
