@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
+	"strings"
 	"testing"
 )
 
@@ -23,6 +24,7 @@ func TestProgram(t *testing.T) {
 			s := k.Site(t, program)
 			t.Run("page", s.pageIsLed)
 			t.Run("fetch", s.fetchIsTold)
+			t.Run("refused", func(t *testing.T) { s.personReads(t, k.Name) })
 			t.Run("public", s.publicIsOpen)
 			t.Run("confusion", s.noPathConfuses)
 		})
@@ -72,6 +74,19 @@ func (s *Site) fetchIsTold(t *testing.T) {
 		if got := s.proxy.send(t, request{from: someone, target: target, host: host, header: page}); got.StatusCode != http.StatusForbidden {
 			t.Errorf("%s: %s, want 403", target, got.Status)
 		}
+	}
+	s.proxy.wantNothing(t)
+}
+
+// personReads: who may not go on reads why in her language, and of nginx that it is forbidden.
+func (s *Site) personReads(t *testing.T, proxy string) {
+	got := s.proxy.send(t, request{from: someone, target: "/closed", header: page + "Accept-Language: cs\n"})
+	kind, wants, policy := "text/html; charset=utf-8", "Tuto stránku nelze otevřít", "default-src 'none'"
+	if proxy == "nginx" {
+		kind, wants, policy = "text/html", "403 Forbidden", ""
+	}
+	if got.Header.Get("Content-Type") != kind || !strings.Contains(got.body, wants) || !strings.HasPrefix(got.Header.Get("Content-Security-Policy"), policy) {
+		t.Errorf("%s, %v: %s", got.Status, got.Header, got.body)
 	}
 	s.proxy.wantNothing(t)
 }
