@@ -30,7 +30,7 @@ RACE = -race '-gcflags=modernc.org/...=-d=checkptr=0' '-gcflags=modernc.org/sqli
 # The race detector first, where goroutines share something; then everything, so
 # that the last lines are those of all tests.
 test: setup ## install what the tests need and run all of them
-	$(GO) test $(RACE) -timeout 20m . $(call packages,sqlstore keyring web pages server sender method/yubico interop forwardauth)
+	$(GO) test $(RACE) -timeout 20m . $(call packages,argon2child sqlstore keyring web pages server sender method/yubico interop forwardauth)
 	$(GO) test -timeout 40m ./...
 
 e2e: setup ## only walk the journeys in a real browser
