@@ -5,11 +5,15 @@ package main
 import (
 	"context"
 	"errors"
+	"log"
+	"log/slog"
 	"os"
+	"os/exec"
 	"strings"
 	"testing"
 
 	"github.com/twinlatch/twinlatch"
+	"github.com/twinlatch/twinlatch/argon2child"
 	"github.com/twinlatch/twinlatch/keyring"
 	"github.com/twinlatch/twinlatch/method/totp"
 	"github.com/twinlatch/twinlatch/method/webauthn"
@@ -127,3 +131,15 @@ func packageComment(ctx context.Context, svc *twinlatch.Service, realm, login st
 	}
 	used(challenge, err)
 }
+
+// hashBeside is what docs/embedding.md says about hashing in another process.
+func hashBeside(config twinlatch.Config, program string, logger *slog.Logger) {
+	if len(os.Args) == 2 && os.Args[1] == "hash" {
+		log.Fatal(argon2child.Serve(os.Stdin, os.Stdout))
+	}
+	hashing := argon2child.New(func() *exec.Cmd { return &exec.Cmd{Path: program, Args: []string{program, "hash"}, Env: []string{}} }, logger)
+	defer hashing.Close()
+	config.Hashing.IDKey = hashing.IDKey
+}
+
+var _ = hashBeside
