@@ -10,8 +10,8 @@ import (
 )
 
 // deadlines makes connections whose deadlines are numbers that are looked at a few times a second.
-// net/http sets seven for each request, and the timers that they would start and stop were a
-// twentieth of a check. A deadline is never early, and late by a tick, or by two when it is set while
+// net/http sets seven for each request, and the timers that they would start and stop are a
+// fortieth of the instructions of a check. A deadline is never early, and late by a tick, or by two when it is set while
 // they are looked at.
 type deadlines struct {
 	net.Listener

@@ -148,20 +148,35 @@ func moduleRoot(t *testing.T) string {
 	return ""
 }
 
-// ports are below those that systems hand out by themselves, so that nobody else
-// gets one between its choice here and its use by a proxy.
-var ports = func() *atomic.Uint32 {
-	n := new(atomic.Uint32)
-	n.Store(uint32(os.Getpid()) * 37)
-	return n
-}()
+// block is the first of blockSize ports that this process has for itself, because it listens at
+// the first as long as it lives: another one that looks for a free port would answer in the
+// place of a proxy. They are below those that systems hand out by themselves.
+var block = sync.OnceValues(func() (first int, held net.Listener) {
+	for first = 20_000; first < 30_000; first += blockSize {
+		if l, err := listenAt(first); err == nil {
+			return first, l
+		}
+	}
+	return 0, nil
+})
+
+const blockSize = 500
+
+var ports = new(atomic.Uint32)
+
+func listenAt(port int) (net.Listener, error) {
+	return net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
+}
 
 // freeAddress is one where nobody listens, for who cannot be handed a listener.
 func freeAddress(t *testing.T) string {
 	t.Helper()
-	const first, many = 20_000, 10_000
-	for range many {
-		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", first+ports.Add(1)%many))
+	first, held := block()
+	for range blockSize {
+		if held == nil {
+			break
+		}
+		l, err := listenAt(first + 1 + int(ports.Add(1))%(blockSize-1))
 		if err != nil {
 			continue
 		}
