@@ -36,20 +36,28 @@ func firstOver(changes []change, end time.Duration) (from, until time.Duration) 
 	return end, end
 }
 
+// ticking is a connection whose deadlines are looked at, and its other end.
+func ticking(t *testing.T) (c *timedConn, there net.Conn, stop func()) {
+	here, there := net.Pipe()
+	d := newDeadlines(nil)
+	c = d.keep(here)
+	ctx, cancel := context.WithCancel(t.Context())
+	go d.run(ctx)
+	return c, there, func() {
+		cancel()
+		there.Close()
+		c.Close()
+	}
+}
+
 // Reads that wait for data while deadlines come and go: none ends early, and none more than a
 // tick late. Deadlines that are over when they are set end a read at once, as net/http wants.
 func TestDeadlinesAreNeverEarlyAndOneTickLateAtMost(t *testing.T) {
 	for seed := range uint64(40) {
 		synctest.Test(t, func(t *testing.T) {
 			draw := rand.New(rand.NewPCG(seed, 1))
-			here, there := net.Pipe()
-			d := newDeadlines(nil)
-			c := d.keep(here)
-			ctx, cancel := context.WithCancel(t.Context())
-			defer cancel()
-			go d.run(ctx)
-			defer there.Close()
-			defer c.Close()
+			c, there, stop := ticking(t)
+			defer stop()
 			for range 100 {
 				const end = 8 * time.Second // when there is data at last
 				began := time.Now()
@@ -184,13 +192,8 @@ func TestADeadlineThatIsTakenBackMeanwhile(t *testing.T) {
 // Writes have a deadline of their own, and half a connection can be closed.
 func TestDeadlineOfAWrite(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		here, there := net.Pipe()
-		d := newDeadlines(nil)
-		c := d.keep(here)
-		ctx, cancel := context.WithCancel(t.Context())
-		defer cancel()
-		go d.run(ctx)
-		defer there.Close()
+		c, _, stop := ticking(t)
+		defer stop()
 		began := time.Now()
 		if err := c.SetDeadline(began.Add(3 * time.Second)); err != nil {
 			t.Fatal(err)
