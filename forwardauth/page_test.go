@@ -1,6 +1,7 @@
 package forwardauth_test
 
 import (
+	"cmp"
 	"strings"
 	"testing"
 )
@@ -18,6 +19,7 @@ func TestPeopleReadWhyTheyCannotGoOn(t *testing.T) {
 	for _, c := range []struct {
 		name, address, language string
 		broken                  bool
+		from                    string // home, where it is empty
 		status                  int
 		problem                 string
 		reads, link             string
@@ -28,6 +30,7 @@ func TestPeopleReadWhyTheyCannotGoOn(t *testing.T) {
 		{name: "markup in the name of the app", address: "https://<b>x</b>.example.com/", status: 403, problem: "no-rule", reads: "&lt;b&gt;x"},
 		{name: "a ticket without state", address: ticket, status: 403, problem: "no-state", reads: "Allow cookies for wiki.example.com", link: wiki},
 		{name: "ours", address: wiki + ".twinlatch/", status: 403, problem: "no-rule", reads: "There is nothing at this address", link: wiki},
+		{name: "from nobody knows where", address: wiki, from: proxy, status: 403, problem: "unknown-address", reads: "Ask the people who run wiki.example.com to check"},
 		{name: "broken", address: wiki, broken: true, status: 503, problem: "unavailable", reads: "Wait a minute", link: wiki},
 	} {
 		for _, kind := range []string{"forward", "envoy"} {
@@ -38,6 +41,7 @@ func TestPeopleReadWhyTheyCannotGoOn(t *testing.T) {
 				b = ana
 			}
 			b.header.Set("Accept-Language", c.language)
+			b.appIP = cmp.Or(c.from, home)
 			a := b.asks("GET", c.address).is(c.status)
 			if !a.isPage() || a.problem().Type != "urn:twinlatch:problem:"+c.problem {
 				t.Errorf("%s, %s: %s", c.name, kind, a.body)
