@@ -40,7 +40,12 @@ async function tab(p, name, key = "Tab") {
 	return assert.fail(`${name} is not among ${passed}`);
 }
 
-const enter = (p, status) => p.turn(() => p.page.keyboard.press("Enter"), status);
+// enter sends what is there and waits until the next page has given its focus away: a person looks before typing.
+async function enter(p, status) {
+	await p.turn(() => p.page.keyboard.press("Enter"), status);
+	await p.focused();
+}
+
 const type = (p, text) => p.page.keyboard.type(text);
 
 journey("create an account, set an app up and sign in with the keyboard", async (p) => {
