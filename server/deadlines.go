@@ -114,10 +114,18 @@ func (c *timedConn) CloseWrite() error {
 // deadline is that of one direction.
 type deadline struct {
 	at   atomic.Int64 // as deadlines counts; 0: never
-	over atomic.Bool  // what the connection was told last
+	told atomic.Int32 // what the connection knows
 	mu   sync.Mutex   // who tells it
 	tell func(time.Time) error
 }
+
+// What a connection knows: that its time is not over, that it is, or one of both, because it is
+// being told.
+const (
+	notOver int32 = iota
+	isOver
+	telling
+)
 
 func (l *deadline) set(of *deadlines, t time.Time) error {
 	at := int64(0)
@@ -128,34 +136,33 @@ func (l *deadline) set(of *deadlines, t time.Time) error {
 	return l.look(of.now.Load())
 }
 
-// look tells the connection when its time is over, or no longer is. Whoever changes at looks
-// afterwards, so the last one to look sees the last change.
+// look tells the connection when its time is over, or no longer is. It returns when the
+// connection knows: whoever changes at looks afterwards, and either finds telling and waits, or
+// the one who tells finds the change.
 func (l *deadline) look(now int64) error {
-	if l.isOver(now) == l.over.Load() {
+	if l.told.Load() == l.state(now) {
 		return nil
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for {
-		over := l.isOver(now)
-		if over == l.over.Load() {
-			return nil
-		}
-		l.over.Store(over)
-		if l.isOver(now) != over { // whoever changed it may have looked before and seen nothing to tell
-			continue
-		}
-		var t time.Time
-		if over {
+	for l.told.Load() != l.state(now) {
+		l.told.Store(telling)
+		state, t := l.state(now), time.Time{}
+		if state == isOver {
 			t = longAgo()
 		}
 		if err := l.tell(t); err != nil {
 			return err
 		}
+		l.told.Store(state)
 	}
+	return nil
 }
 
-func (l *deadline) isOver(now int64) bool {
-	at := l.at.Load()
-	return at != 0 && at <= now
+// state is what the connection ought to know.
+func (l *deadline) state(now int64) int32 {
+	if at := l.at.Load(); at != 0 && at <= now {
+		return isOver
+	}
+	return notOver
 }

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"os"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -173,19 +174,37 @@ func TestStoppingAReadAgainAndAgain(t *testing.T) {
 	}
 }
 
-// Somebody changes a deadline while another tells the connection that it is over.
-func TestADeadlineThatIsTakenBackMeanwhile(t *testing.T) {
-	var told []time.Time
-	var l deadline
-	l.tell = func(to time.Time) error {
-		if told = append(told, to); len(told) == 1 {
-			l.at.Store(0)
-		}
-		return nil
-	}
-	l.at.Store(5)
-	if err := l.look(10); err != nil || len(told) != 2 || told[0] != longAgo() || !told[1].IsZero() || l.over.Load() {
-		t.Errorf("%v: told %v", err, told)
+// Somebody changes a deadline while another tells the connection that it is over, or no longer
+// is. Whoever looks meanwhile has to wait until it knows.
+func TestADeadlineThatChangesMeanwhile(t *testing.T) {
+	for name, c := range map[string]struct {
+		before int32
+		at     []int64 // then, and after each time that the connection was told
+		want   []bool  // told that it is over
+	}{
+		"over, and taken back": {notOver, []int64{5, 0}, []bool{true, false}},
+		"taken back, and over": {isOver, []int64{0, 5}, []bool{false, true}},
+		"over":                 {notOver, []int64{5}, []bool{true}},
+		"again and again":      {isOver, []int64{20, 5, 0, 10}, []bool{false, true, false, true}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var told []bool
+			var l deadline
+			l.told.Store(c.before)
+			l.at.Store(c.at[0])
+			l.tell = func(to time.Time) error {
+				if l.told.Load() != telling {
+					t.Error("others think that it is told")
+				}
+				if told = append(told, to == longAgo()); len(told) < len(c.at) {
+					l.at.Store(c.at[len(told)])
+				}
+				return nil
+			}
+			if err := l.look(10); err != nil || !slices.Equal(told, c.want) || l.told.Load() != l.state(10) {
+				t.Errorf("%v: told %v, want %v", err, told, c.want)
+			}
+		})
 	}
 }
 
