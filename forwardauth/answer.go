@@ -1,6 +1,7 @@
 package forwardauth
 
 import (
+	"bytes"
 	"crypto/rand"
 	"encoding/json"
 	"net/http"
@@ -18,7 +19,32 @@ var noStore = []string{"no-store"}
 // identity is who passes, as an app is told: the values of Remote-User, Remote-Email,
 // Remote-Name, Remote-Groups, X-2sv-At (when the second step was done, RFC 3339; empty: it
 // was not) and X-2sv-Method (how, RFC 8176 values with spaces between, or "backup-code").
-type identity [6]string
+type identity struct {
+	values [6]string
+	lines  []byte // the headers that tell it, as they are sent
+}
+
+func newIdentity(values [6]string) *identity {
+	id := &identity{values: values}
+	h := http.Header{}
+	id.tell(h)
+	var lines bytes.Buffer
+	_ = h.Write(&lines) // which makes spaces of line breaks
+	id.lines = lines.Bytes()
+	return id
+}
+
+// tell sets all headers, always, so that they replace what a client sent under their names,
+// which are in the form of net/http. Nobody changes the values.
+func (id *identity) tell(h http.Header) {
+	v := &id.values
+	h["Remote-User"], h["Remote-Email"], h["Remote-Name"] = v[0:1:1], v[1:2:2], v[2:3:3]
+	h["Remote-Groups"], h["X-2sv-At"], h["X-2sv-Method"] = v[3:4:4], v[4:5:5], v[5:6:6]
+	h["Cache-Control"] = noStore
+}
+
+// nobody is who passes where it does not matter who comes.
+var nobody = newIdentity([6]string{})
 
 // known is the identity of who passes; nil for somebody whose address is not confirmed: it
 // may be another's.
@@ -35,16 +61,17 @@ func (d *Door) known(who twinlatch.Passed) *identity {
 	if d.cfg.Service.Unconfirmed(a) {
 		return nil
 	}
-	made := &identity{a.Login, a.Login, a.DisplayName, strings.Join(a.Groups, ",")}
+	values := [6]string{a.Login, a.Login, a.DisplayName, strings.Join(a.Groups, ",")}
 	if d.cfg.IDs {
-		made[0] = string(a.ID)
+		values[0] = string(a.ID)
 	}
 	if at := s.VerifiedAt(); a.TwoStep && !at.IsZero() {
-		made[4], made[5] = at.UTC().Format(time.RFC3339), strings.Join(s.AMR, " ")
+		values[4], values[5] = at.UTC().Format(time.RFC3339), strings.Join(s.AMR, " ")
 		if s.Recovered {
-			made[5] = "backup-code"
+			values[5] = "backup-code"
 		}
 	}
+	made := newIdentity(values)
 	kept.Store(&told{who, made})
 	return made
 }
@@ -59,13 +86,20 @@ type told struct {
 // reasonUnconfirmed is why somebody whose address is not confirmed is not named to apps.
 const reasonUnconfirmed rules.Reason = "unconfirmed"
 
-// pass lets a request through. All headers are always sent, so that they replace what a
-// client sent under their names, which are in the form of net/http. Nobody changes the values.
+// lineWriter is a ResponseWriter that sends header lines as they are given, which costs less
+// than to have net/http write the same ones for each request.
+type lineWriter interface {
+	// WriteLines answers with a status, with lines that each end in CRLF, and without a body.
+	WriteLines(status int, lines []byte)
+}
+
+// pass lets a request through.
 func (d *Door) pass(w http.ResponseWriter, id *identity) {
-	h := w.Header()
-	h["Remote-User"], h["Remote-Email"], h["Remote-Name"] = id[0:1:1], id[1:2:2], id[2:3:3]
-	h["Remote-Groups"], h["X-2sv-At"], h["X-2sv-Method"] = id[3:4:4], id[4:5:5], id[5:6:6]
-	h["Cache-Control"] = noStore
+	if w, ok := w.(lineWriter); ok {
+		w.WriteLines(http.StatusOK, id.lines)
+		return
+	}
+	id.tell(w.Header())
 	w.WriteHeader(http.StatusOK)
 }
 

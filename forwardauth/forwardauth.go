@@ -131,7 +131,7 @@ func (d *Door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if q.found.Public() {
-		d.pass(w, new(identity))
+		d.pass(w, nobody)
 		return
 	}
 	d.check(w, q)

@@ -82,6 +82,9 @@ type timedConn struct {
 	net.Conn
 	of          *deadlines
 	read, write deadline
+
+	lines  []byte // of the answer that comes next
+	answer []byte // the last one that had lines
 }
 
 // SetReadDeadline implements net.Conn.

@@ -23,8 +23,6 @@ import (
 	"net/netip"
 	"sync"
 	"time"
-
-	"github.com/twinlatch/twinlatch/web"
 )
 
 // Options says what to serve and where.
@@ -116,7 +114,7 @@ func Run(ctx context.Context, o Options) error {
 		WriteTimeout:      o.Limits.Write,
 		IdleTimeout:       o.Limits.Idle,
 		MaxHeaderBytes:    o.Limits.HeaderBytes,
-		ConnContext:       web.WithPeer,
+		ConnContext:       withConn,
 		ErrorLog:          slog.NewLogLogger(o.Log.Handler(), slog.LevelWarn),
 	}
 	served := make(chan error, 1)

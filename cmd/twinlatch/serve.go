@@ -56,8 +56,9 @@ func (c *serverFlags) source(t terminal) config.Source {
 // collectEvery is how much memory is handed out, about, between two garbage collections.
 // They begin when the heap has grown by what it was after the last one. Ours is a few
 // megabytes, which checks fill many times a second. So it counts this as well, which is never
-// written to and takes no memory of the machine.
-const collectEvery = 64 << 20
+// written to and takes no memory of the machine. Much more is slower again: new objects then lie
+// where no cache of the machine has been for long (docs/decisions/0010).
+const collectEvery = 24 << 20
 
 // Run serves until SIGINT or SIGTERM; a second one ends the process at once.
 func (c *serveCommand) Run(t terminal) error {

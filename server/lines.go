@@ -1,0 +1,65 @@
+package server
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"net"
+	"net/http"
+
+	"github.com/twinlatch/twinlatch/web"
+)
+
+// checkWriter is the ResponseWriter of a check. It can send header lines as they are given: that
+// somebody may pass is said in the same seven each time, and net/http would copy, sort and look
+// through them for every request of every app.
+type checkWriter struct {
+	http.ResponseWriter
+	conn *timedConn
+}
+
+// WriteLines answers with a status, with lines that each end in CRLF beside those of net/http,
+// and without a body. It is called once, instead of WriteHeader and Write; nobody changes lines.
+func (w checkWriter) WriteLines(status int, lines []byte) {
+	w.conn.lines = lines
+	w.WriteHeader(status)
+}
+
+// Write implements net.Conn. What net/http writes first of an answer begins with its status
+// line, behind which the lines go.
+func (c *timedConn) Write(b []byte) (int, error) {
+	if c.lines == nil {
+		return c.Conn.Write(b)
+	}
+	lines := c.lines
+	c.lines = nil
+	first := bytes.Index(b, []byte("\r\n")) + len("\r\n")
+	if !bytes.HasPrefix(b, []byte("HTTP/1.")) || first < len("HTTP/1.1 200 \r\n") {
+		return 0, errNotAnAnswer
+	}
+	c.answer = append(append(append(c.answer[:0], b[:first]...), lines...), b[first:]...)
+	if _, err := c.Conn.Write(c.answer); err != nil {
+		return 0, err
+	}
+	return len(b), nil
+}
+
+// errNotAnAnswer ends a connection before anything is sent.
+var errNotAnAnswer = errors.New("server: no status line to put header lines behind")
+
+// connOf is the key of a request's connection.
+type connOf struct{}
+
+func withConn(ctx context.Context, c net.Conn) context.Context {
+	return context.WithValue(web.WithPeer(ctx, c), connOf{}, c)
+}
+
+// forCheck is the ResponseWriter of a check.
+func forCheck(w http.ResponseWriter, r *http.Request) http.ResponseWriter {
+	c, ok := r.Context().Value(connOf{}).(*timedConn)
+	if !ok {
+		return w
+	}
+	c.lines = nil // whatever happened before: they are of somebody else
+	return checkWriter{w, c}
+}
