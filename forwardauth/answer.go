@@ -43,9 +43,6 @@ func (id *identity) tell(h http.Header) {
 	h["Cache-Control"] = noStore
 }
 
-// nobody is who passes where it does not matter who comes.
-var nobody = newIdentity([6]string{})
-
 // known is the identity of who passes; nil for somebody whose address is not confirmed: it
 // may be another's.
 func (d *Door) known(who twinlatch.Passed) *identity {

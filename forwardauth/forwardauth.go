@@ -57,6 +57,7 @@ type Door struct {
 	shared web.Cookie // that of our pages
 	own    web.Cookie // of a host that the other one does not reach, over HTTPS
 	told   [1 << 10]atomic.Pointer[told]
+	nobody *identity // who passes where it does not matter who comes
 	words  *locale.Languages
 }
 
@@ -82,6 +83,7 @@ func New(cfg Config) (*Door, error) {
 		cfg:    cfg,
 		shared: web.Cookie{Secure: cfg.Address.Scheme == "https", For: lasts, Domain: cfg.CookieDomain},
 		own:    web.Cookie{For: lasts},
+		nobody: newIdentity([6]string{}),
 		words:  words,
 	}, nil
 }
@@ -131,7 +133,7 @@ func (d *Door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if q.found.Public() {
-		d.pass(w, nobody)
+		d.pass(w, d.nobody)
 		return
 	}
 	d.check(w, q)

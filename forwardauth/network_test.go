@@ -1,6 +1,7 @@
 package forwardauth_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -111,8 +112,9 @@ func TestTicketAtAnUnknownAddress(t *testing.T) {
 	}
 	r = ana.question("GET", ticket+"&again=1")
 	r.Header.Set("X-Forwarded-For", "somewhere")
-	if p := w.ask(r).is(403).has("Location", "").problem(); p.Type != "urn:twinlatch:problem:unknown-address" {
-		t.Errorf("the problem is %v", p)
+	refused := w.ask(r).is(403).has("Location", "")
+	if p := refused.problem(); p.Type != "urn:twinlatch:problem:unknown-address" || !refused.isPage() || !strings.Contains(refused.body, "Your address changes from one request to the next") {
+		t.Errorf("the problem is %v: %s", p, refused.body)
 	}
 	ana.asks("GET", ticket).is(302).has("Location", wiki)
 	ana.gets(wiki)

@@ -1,6 +1,7 @@
 package proxies
 
 import (
+	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -210,18 +211,30 @@ func TestCheckHearsNothingFromTheClientThatTheProxyShouldSay(t *testing.T) {
 
 func TestClientIsTheOneWhoConnected(t *testing.T) {
 	onEach(t, func(t *testing.T, k Kind) {
-		s := newStub(t)
-		p := k.start(t, s.address)
-		for _, from := range []string{"127.0.0.1", "127.0.0.5", "127.9.8.7"} {
-			got := p.send(t, request{from: from, header: "X-Forwarded-For: 203.0.113.9\nCookie: session=ann\n"}).reached(t)
-			if q := s.last(t); q.client != from {
-				t.Errorf("the check heard of %q, want %q", q.client, from)
-			}
-			if told := got.Header.Get("X-Forwarded-For"); told != from {
-				t.Errorf("the app heard of %q, want %q", told, from)
-			}
-		}
+		isTheClient(t, k, freeAddress(t), "127.0.0.1", "127.0.0.5", "127.9.8.7")
 	})
+}
+
+func TestClientByIPv6(t *testing.T) {
+	onEach(t, func(t *testing.T, k Kind) {
+		_, port, _ := net.SplitHostPort(freeAddress(t))
+		isTheClient(t, k, net.JoinHostPort("::1", port), "::1")
+	})
+}
+
+// isTheClient starts a proxy at an address, which clients come to from others.
+func isTheClient(t *testing.T, k Kind, address string, clients ...string) {
+	s := newStub(t)
+	p := k.startAt(t, address, s.address)
+	for _, from := range clients {
+		got := p.send(t, request{from: from, header: "X-Forwarded-For: 203.0.113.9\nCookie: session=ann\n"}).reached(t)
+		if q := s.last(t); q.client != from {
+			t.Errorf("the check heard of %q, want %q", q.client, from)
+		}
+		if told := got.Header.Get("X-Forwarded-For"); told != from {
+			t.Errorf("the app heard of %q, want %q", told, from)
+		}
+	}
 }
 
 // What the check needs to know a page view, and to know the person again.
