@@ -73,6 +73,13 @@ function way(request) {
 	return found.filter((url) => url.startsWith(`${address}/`)).map((url) => new URL(url).pathname);
 }
 
+// connects tells whether the page of an app that is shown gets its WebSocket.
+const connects = (p) => p.page.evaluate(() => new Promise((done) => {
+	const socket = new WebSocket(`ws://${location.host}/live`);
+	socket.onopen = () => done(true);
+	socket.onerror = () => done(false);
+}));
+
 function isTold(said, p, groups, method = "otp") {
 	const { "X-2sv-At": at, ...rest } = said;
 	assert.deepEqual({ "Remote-Groups": "", "X-2sv-Method": "", ...rest }, { "Remote-User": p.email, "Remote-Email": p.email, "Remote-Name": p.name, "Remote-Groups": groups, "X-2sv-Method": method });
@@ -108,6 +115,7 @@ each("sign in on the way to an app", async (p) => {
 	await p.context.unroute(held);
 	await p.link("Continue").click();
 	await recent(isTold(await arrives(p), p, "board,staff"));
+	if (p.way.script) assert.equal(await connects(p), true);
 
 	// Another app opens by itself, once by way of us.
 	let opened = await opens(p, `${files}/a%2Fb?c=d`);
@@ -123,6 +131,11 @@ each("sign in on the way to an app", async (p) => {
 	for (const to of [page, `${files}/`]) {
 		await p.page.goto(to);
 		await isAsked(p, "/sign-in", "Sign in", to);
+	}
+	if (p.way.script) {
+		await opens(p, `${wiki}/public/a`);
+		assert.equal(await connects(p), false);
+		await p.page.goto(`${files}/`);
 	}
 	// And without holding it, the page leads on by itself.
 	await p.giveIn();

@@ -99,7 +99,7 @@ export class Person {
 	// browser tells of it in the console.
 	#hear(type, text) {
 		if (!["error", "warning"].includes(type)) return;
-		if (!/^Failed to load resource: the server responded with a status of 4\d\d /.test(text)) this.complaints.push(text);
+		if (!/^Failed to load resource: the server responded with a status of 4\d\d |^WebSocket connection to \S+ failed: HTTP Authentication failed/.test(text)) this.complaints.push(text);
 	}
 
 	// from is the network that the next requests come from.
