@@ -33,8 +33,25 @@ const (
 // browser is Chromium without a window: the same engine for two thirds of the work.
 const browser = "chromium-headless-shell"
 
-// Journeys to apps: once with each proxy, and over TLS.
-const forwarded, overTLS = "forward.test.mjs", "forwardtls.test.mjs"
+// toApps are journeys to apps behind a proxy: with each, over TLS, and with one cookie for all
+// hosts of a domain.
+var toApps = append([]site{
+	{"nginx over TLS", proxies.NginxTLS, "forwardtls.test.mjs", ""},
+	{"shared cookie", proxies.NginxTLS, "forwardshared.test.mjs", `cookie_domain = "example.test"`},
+}, behindEach("forward.test.mjs")...)
+
+type site struct {
+	name           string
+	proxy          proxies.Kind
+	file, settings string
+}
+
+func behindEach(file string) (all []site) {
+	for _, kind := range proxies.Kinds {
+		all = append(all, site{kind.Name, kind, file, ""})
+	}
+	return all
+}
 
 // tools are what Debian calls the packages of the commands that we use.
 var tools = [...]struct{ command, debian string }{
@@ -56,7 +73,7 @@ func TestJourneys(t *testing.T) {
 	}
 	t.Run("walk", func(t *testing.T) {
 		for _, file := range files {
-			if file == forwarded || file == overTLS {
+			if slices.ContainsFunc(toApps, func(s site) bool { return s.file == file }) {
 				continue
 			}
 			t.Run(strings.TrimSuffix(file, ".test.mjs"), func(t *testing.T) {
@@ -65,18 +82,14 @@ func TestJourneys(t *testing.T) {
 				node(t, []string{"E2E_ADDRESS=" + address, "E2E_DATA=" + data, "E2E_PROGRAM=" + program}, "--test", "--test-reporter=spec", file)
 			})
 		}
-		for _, kind := range append(slices.Clone(proxies.Kinds), proxies.NginxTLS) {
-			t.Run(kind.Name, func(t *testing.T) {
+		for _, to := range toApps {
+			t.Run(to.name, func(t *testing.T) {
 				t.Parallel()
-				file := forwarded
-				if kind.Name == proxies.NginxTLS.Name {
-					file = overTLS
-				}
-				site := kind.Site(t, program)
+				site := to.proxy.Site(t, program, to.settings)
 				node(t, []string{
 					"E2E_ADDRESS=" + site.Address, "E2E_WIKI=" + site.Wiki, "E2E_FILES=" + site.Files, "E2E_NETWORK=" + site.Network.Control,
-					"E2E_DATA=" + site.Dir, "E2E_PROGRAM=" + program, "E2E_PROXY=" + kind.Name, "E2E_NAMES=*.test",
-				}, "--test", "--test-reporter=spec", file)
+					"E2E_DATA=" + site.Dir, "E2E_PROGRAM=" + program, "E2E_PROXY=" + to.proxy.Name, "E2E_NAMES=*.test",
+				}, "--test", "--test-reporter=spec", to.file)
 			})
 		}
 	})

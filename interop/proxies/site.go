@@ -46,8 +46,9 @@ func Build(t *testing.T) (program string) {
 	return program
 }
 
-// Site starts one in development mode, until the test ends.
-func (k Kind) Site(t *testing.T, program string) *Site {
+// Site starts one in development mode, until the test ends, with these lines among the settings of
+// forward-auth.
+func (k Kind) Site(t *testing.T, program string, settings ...string) *Site {
 	t.Helper()
 	network, behind := newRelay(t)
 	s := &Site{Network: network, Dir: t.TempDir()}
@@ -59,15 +60,15 @@ func (k Kind) Site(t *testing.T, program string) *Site {
 	}
 	id, wiki, files := s.proxy.names()
 	s.Address, s.Wiki, s.Files = scheme+s.proxy.host(id), scheme+s.proxy.host(wiki), scheme+s.proxy.host(files)
-	s.serve(t, program, listen, !s.proxy.tls)
+	s.serve(t, program, listen, !s.proxy.tls, strings.Join(settings, "\n"))
 	return s
 }
 
 // serve runs Twinlatch. When the test is over it must stop as it was told, and have
 // nothing to complain about.
-func (s *Site) serve(t *testing.T, program, listen string, dev bool) {
+func (s *Site) serve(t *testing.T, program, listen string, dev bool, more string) {
 	t.Helper()
-	settings := fmt.Sprintf("listen = %q\naddress = %q\nproxies = [\"127.0.0.1\"]\n[forward_auth]\nrules = ", listen, s.Address) +
+	settings := fmt.Sprintf("listen = %q\naddress = %q\nproxies = [\"127.0.0.1\"]\n[forward_auth]\n%s\nrules = ", listen, s.Address, more) +
 		fmt.Sprintf(rules, s.Wiki, s.Files)
 	if err := os.WriteFile(filepath.Join(s.Dir, "twinlatch.toml"), []byte(settings), 0o600); err != nil {
 		t.Fatal(err)
