@@ -13,7 +13,7 @@ journey("a forgotten password", async (p) => {
 	assert.match(added, /What: Authenticator app\nWhen: .* UTC\nDevice: .+\nIP address: 198\.51\.100\.\d+\n/);
 	await p.press("Sign out");
 
-	await p.go("/sign-in");
+	await p.go("/sign-in?return_to=%2Fsettings%2Fuser%2Fprofile");
 	await p.follow("Forgot your password?");
 	await p.isTitled("Reset your password");
 	assert.equal(await p.focus(), "email");
@@ -39,16 +39,17 @@ journey("a forgotten password", async (p) => {
 	await p.press("Change password");
 	await p.sees("Your password is changed. Sign in with it.");
 	await p.look("resetdone");
+	await p.letter("Twinlatch: your password was changed");
+
+	await p.follow("Sign in");
+	await p.giveIn();
+	p.isAt("/verify?return_to=%2Fsettings%2Fuser%2Fprofile"); // the second step is asked as before
+	await p.confirm();
+	p.isAt("/settings/user/profile"); // where this began
 	await p.go(link, 410);
 	await p.isTitled("This link no longer works");
 	await p.look("deadlink");
-	await p.letter("Twinlatch: your password was changed");
-
-	await p.go("/sign-in");
-	await p.giveIn();
-	p.isAt("/verify"); // the second step is asked as before
-	await p.confirm();
-	p.isAt(security);
+	await p.go(security);
 	await p.sees("Password reset by e-mail", "Asked for a link to choose a new password");
 });
 

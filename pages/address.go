@@ -1,6 +1,7 @@
 package pages
 
 import (
+	"cmp"
 	"errors"
 	"html/template"
 	"net/http"
@@ -22,6 +23,8 @@ type emailPage struct {
 	Action  string
 }
 
+type emailDonePage struct{ To, Label string }
+
 // confirmAddressForm is where the link in a mail leads. Programs that look at mails
 // open it too, so that it takes a press of a button.
 func (p *Pages) confirmAddressForm(w http.ResponseWriter, r *http.Request) error {
@@ -37,8 +40,11 @@ func (p *Pages) confirmAddress(w http.ResponseWriter, r *http.Request) error {
 	err = p.service.ConfirmAddress(r.Context(), tokenIn(r), who, p.claim(r), p.client(r))
 	switch {
 	case err == nil:
-		_, known := d.Known()
-		return p.render(w, r, view{page: "emaildone", title: p.say("email.title"), data: known})
+		to, label := p.wanted(w, r), p.say("act.continue")
+		if _, known := d.Known(); !known {
+			to, label = link("/sign-in", to), p.say("signin.title")
+		}
+		return p.render(w, r, view{page: "emaildone", title: p.say("email.title"), data: emailDonePage{cmp.Or(to, "/"), label}})
 	case errors.Is(err, twinlatch.ErrNoSession) && passed:
 		return p.renderConfirmAddress(w, r, who.Account().Login)
 	case errors.Is(err, twinlatch.ErrNoSession):

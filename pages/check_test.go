@@ -84,27 +84,18 @@ func checkPolicy(p *page) {
 	}
 }
 
-// checkCookie is about Set-Cookie: at most one, but for a sign-up, which has two, and
-// never more than it needs.
+// checkCookie is about Set-Cookie: at most one but for small ones, and never more than it needs.
 func checkCookie(p *page, https bool) {
 	p.t.Helper()
-	lines := p.header.Values("Set-Cookie")
+	lines := slices.DeleteFunc(p.header.Values("Set-Cookie"), func(line string) bool { return checkSmallCookie(p, https, line) })
 	if len(lines) == 0 {
 		return
-	}
-	if len(lines) == 2 && strings.HasPrefix(p.request, "POST /sign-up") {
-		checkClaimCookie(p, https, lines[1])
-		lines = lines[:1]
 	}
 	if len(lines) > 1 {
 		p.t.Fatalf("%s: %d cookies: %q", p.request, len(lines), lines)
 	}
-	switch {
-	case p.path == "/language" || p.path == profilePath:
+	if p.path == "/language" || p.path == profilePath {
 		checkLanguageCookie(p, https, lines[0])
-		return
-	case strings.Contains(lines[0], "mailed="):
-		checkMailedCookie(p, https, lines[0])
 		return
 	}
 	form := `^twinlatch=(|[a-z2-7]{26}\.[a-z2-7]{26}\.[A-Za-z0-9_-]{43}); Path=/; Max-Age=(0|7776000); HttpOnly; SameSite=Lax$`
@@ -131,29 +122,34 @@ func checkLanguageCookie(p *page, https bool, line string) {
 	}
 }
 
-// checkMailedCookie: a sign-up brings it, and the page after it takes it away.
-func checkMailedCookie(p *page, https bool, line string) {
-	p.t.Helper()
-	form := `mailed=([A-Za-z0-9_-]+; Path=/; Max-Age=300|; Path=/; Max-Age=0); HttpOnly; SameSite=Lax$`
-	if https {
-		form = `__Host-mailed=([A-Za-z0-9_-]+; Path=/; Max-Age=300|; Path=/; Max-Age=0); HttpOnly; Secure; SameSite=Lax$`
-	}
-	cleared := strings.Contains(line, "mailed=;")
-	if !regexp.MustCompile("^"+form).MatchString(line) || cleared && (p.method != "GET" || p.path != "/sign-in") || !cleared && p.request[:13] != "POST /sign-up" {
-		p.t.Errorf("%s: cookie %q", p.request, line)
-	}
+// smallCookies open nothing: which requests bring them, for how long and with what, and which
+// take them away.
+var smallCookies = map[string]struct{ brings, with, takes string }{
+	"mailed": {`^POST /sign-up`, `[A-Za-z0-9_-]+; Path=/; Max-Age=300`, `^GET /sign-in`},
+	"claim":  {`^POST /sign-up`, `[A-Za-z0-9_-]{43}; Path=/; Max-Age=86400`, `^never$`},
+	"wanted": {`^POST /(sign-up|forgot)\?return_to=`, `[A-Za-z0-9_-]+; Path=/; Max-Age=3600`, `^POST /(reset|email)/`},
 }
 
-// checkClaimCookie: a sign-up brings it, for as long as the link in the mail works.
-func checkClaimCookie(p *page, https bool, line string) {
+// checkSmallCookie reports whether it is one of them.
+func checkSmallCookie(p *page, https bool, line string) bool {
 	p.t.Helper()
-	form := `claim=[A-Za-z0-9_-]{43}; Path=/; Max-Age=86400; HttpOnly; SameSite=Lax$`
+	prefix, end := "", "; HttpOnly; SameSite=Lax"
 	if https {
-		form = `__Host-claim=[A-Za-z0-9_-]{43}; Path=/; Max-Age=86400; HttpOnly; Secure; SameSite=Lax$`
+		prefix, end = "__Host-", "; HttpOnly; Secure; SameSite=Lax"
 	}
-	if !regexp.MustCompile("^" + form).MatchString(line) {
+	name, value, _ := strings.Cut(line, "=")
+	c, small := smallCookies[strings.TrimPrefix(name, "__Host-")]
+	if !small {
+		return false
+	}
+	where, form := c.brings, "^"+c.with+end+"$"
+	if strings.HasPrefix(value, ";") {
+		where, form = c.takes, "^; Path=/; Max-Age=0"+end+"$"
+	}
+	if !strings.HasPrefix(name, prefix) || !regexp.MustCompile(form).MatchString(value) || !regexp.MustCompile(where).MatchString(p.request) {
 		p.t.Errorf("%s: cookie %q", p.request, line)
 	}
+	return true
 }
 
 // isOurs says whether an address stays on this host, for a browser as well as

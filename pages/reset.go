@@ -29,9 +29,9 @@ func (p *Pages) mailRoutes() []route {
 }
 
 type forgotPage struct {
-	Email  field
-	Note   string
-	SignIn string
+	Email          field
+	Note           string
+	Action, SignIn string
 }
 
 func (p *Pages) forgotForm(w http.ResponseWriter, r *http.Request) error {
@@ -39,8 +39,9 @@ func (p *Pages) forgotForm(w http.ResponseWriter, r *http.Request) error {
 }
 
 type sentPage struct {
-	Email template.HTML
-	Again string
+	Email          template.HTML
+	Again          string
+	Action, SignIn string
 }
 
 // forgot asks for a link. The answer is the same whether or not there is such an
@@ -61,12 +62,13 @@ func (p *Pages) forgot(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	data := sentPage{Email: bold(email), Again: email}
+	p.noteWanted(w, r)
+	data := sentPage{Email: bold(email), Again: email, Action: link("/forgot", p.returnTo(r)), SignIn: link("/sign-in", p.returnTo(r))}
 	return p.render(w, r, view{page: "forgotsent", title: p.say("forgot.sent.title"), data: data})
 }
 
 func (p *Pages) renderForgot(w http.ResponseWriter, r *http.Request, email string, wrong error) error {
-	data := forgotPage{Email: p.emailField(email), SignIn: "/sign-in"}
+	data := forgotPage{Email: p.emailField(email), Action: link("/forgot", p.returnTo(r)), SignIn: link("/sign-in", p.returnTo(r))}
 	data.Email.Focus = true
 	status := http.StatusOK
 	if wrong != nil {
@@ -113,7 +115,7 @@ func (p *Pages) reset(w http.ResponseWriter, r *http.Request) error {
 	var bad *twinlatch.FieldError
 	switch {
 	case err == nil:
-		return p.render(w, r, view{page: "resetdone", title: p.say("reset.title")})
+		return p.render(w, r, view{page: "resetdone", title: p.say("reset.title"), data: link("/sign-in", p.wanted(w, r))})
 	case errors.As(err, &bad), errors.Is(err, twinlatch.ErrBusy):
 		return p.renderReset(w, r, err)
 	}

@@ -73,7 +73,7 @@ func (p *Pages) renderSignIn(w http.ResponseWriter, r *http.Request, email strin
 		Action:   link("/sign-in", p.returnTo(r)),
 	}
 	if p.service.Mails() {
-		data.Forgot = "/forgot"
+		data.Forgot = link("/forgot", p.returnTo(r))
 	}
 	problem := web.Problem{Status: http.StatusOK}
 	data.Email.Focus = wrong == nil

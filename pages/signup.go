@@ -53,7 +53,8 @@ func (p *Pages) signUp(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if p.service.Mails() {
-		p.setCookie(w, "mailed", base64.RawURLEncoding.EncodeToString([]byte(strings.TrimSpace(n.Login))), mailedFor)
+		p.note(w, "mailed", strings.TrimSpace(n.Login), mailedFor)
+		p.noteWanted(w, r)
 		p.setCookie(w, "claim", claim.Reveal(), claimFor)
 	}
 	return p.redirect(w, r, link("/sign-in", p.returnTo(r)))
@@ -80,20 +81,52 @@ func (p *Pages) setCookie(w http.ResponseWriter, name, value string, lasts time.
 	})
 }
 
-// mailed is the address of the sign-up that this browser comes from, and forgets
-// it; empty: it comes from elsewhere. In the URL it would be in histories and logs.
-func (p *Pages) mailed(w http.ResponseWriter, r *http.Request) string {
-	found := r.CookiesNamed(p.cookieName("mailed"))
+// note keeps a text in a small cookie for another page of this browser. In the URL it would
+// be in histories and logs, in a mail it would be anybody's.
+func (p *Pages) note(w http.ResponseWriter, name, text string, lasts time.Duration) {
+	p.setCookie(w, name, base64.RawURLEncoding.EncodeToString([]byte(text)), lasts)
+}
+
+// noted is such a text, which is forgotten; empty: there is none.
+func (p *Pages) noted(w http.ResponseWriter, r *http.Request, name string) string {
+	found := r.CookiesNamed(p.cookieName(name))
 	if len(found) == 0 {
 		return ""
 	}
-	p.setCookie(w, "mailed", "", -time.Second)
-	address, err := base64.RawURLEncoding.DecodeString(found[0].Value)
-	if err != nil || !isEmail(string(address)) {
+	p.setCookie(w, name, "", -time.Second)
+	text, err := base64.RawURLEncoding.DecodeString(found[0].Value)
+	if err != nil {
 		return ""
 	}
-	return string(address)
+	return string(text)
 }
+
+// mailed is the address of the sign-up that this browser comes from; empty: it comes
+// from elsewhere.
+func (p *Pages) mailed(w http.ResponseWriter, r *http.Request) string {
+	address := p.noted(w, r, "mailed")
+	if !isEmail(address) {
+		return ""
+	}
+	return address
+}
+
+// noteWanted keeps where the request said it wants to go while a mail comes in between.
+func (p *Pages) noteWanted(w http.ResponseWriter, r *http.Request) {
+	if to := p.returnTo(r); to != "" && len(to) <= mostNoted {
+		p.note(w, "wanted", to, wantedFor)
+	}
+}
+
+// wanted is where this browser wanted to go before the mail; empty: nobody knows.
+func (p *Pages) wanted(w http.ResponseWriter, r *http.Request) string {
+	return web.ReturnTo(p.noted(w, r, "wanted"))
+}
+
+const (
+	wantedFor = time.Hour // longer than a link lives, and not so long that people have forgotten it
+	mostNoted = 2000      // browsers keep 4096 characters of a cookie
+)
 
 // claim is what shows that this browser signed up.
 func (p *Pages) claim(r *http.Request) twinlatch.Secret {
