@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/twinlatch/twinlatch"
@@ -21,17 +22,20 @@ var noStore = []string{"no-store"}
 // was not) and X-2sv-Method (how, RFC 8176 values with spaces between, or "backup-code").
 type identity struct {
 	values [6]string
-	lines  []byte // the headers that tell it, as they are sent
+	once   sync.Once
+	kept   []byte
 }
 
-func newIdentity(values [6]string) *identity {
-	id := &identity{values: values}
-	h := http.Header{}
-	id.tell(h)
-	var lines bytes.Buffer
-	_ = h.Write(&lines) // which makes spaces of line breaks
-	id.lines = lines.Bytes()
-	return id
+// lines are the headers that tell it, as they are sent. They are made when they are first asked for.
+func (id *identity) lines() []byte {
+	id.once.Do(func() {
+		h := http.Header{}
+		id.tell(h)
+		var lines bytes.Buffer
+		_ = h.Write(&lines) // which makes spaces of line breaks
+		id.kept = lines.Bytes()
+	})
+	return id.kept
 }
 
 // tell sets all headers, always, so that they replace what a client sent under their names,
@@ -43,8 +47,8 @@ func (id *identity) tell(h http.Header) {
 	h["Cache-Control"] = noStore
 }
 
-// known is the identity of who passes; nil for somebody whose address is not confirmed: it
-// may be another's.
+// known is the identity of who passes; nil for somebody whose address may be another's: it is
+// not confirmed, or an application says that it is theirs.
 func (d *Door) known(who twinlatch.Passed) *identity {
 	id := who.SessionID()
 	if len(id) < 2 { // of nobody
@@ -55,7 +59,7 @@ func (d *Door) known(who twinlatch.Passed) *identity {
 		return last.identity
 	}
 	a, s := who.Account(), who.Session()
-	if d.cfg.Service.Unconfirmed(a) {
+	if a.Realm != twinlatch.MainRealm || d.cfg.Service.Unconfirmed(a) {
 		return nil
 	}
 	values := [6]string{a.Login, a.Login, a.DisplayName, strings.Join(a.Groups, ",")}
@@ -68,7 +72,7 @@ func (d *Door) known(who twinlatch.Passed) *identity {
 			values[5] = "backup-code"
 		}
 	}
-	made := newIdentity(values)
+	made := &identity{values: values}
 	kept.Store(&told{who, made})
 	return made
 }
@@ -86,14 +90,14 @@ const reasonUnconfirmed rules.Reason = "unconfirmed"
 // lineWriter is a ResponseWriter that sends header lines as they are given, which costs less
 // than to have net/http write the same ones for each request.
 type lineWriter interface {
-	// WriteLines answers with a status, with lines that each end in CRLF, and without a body.
-	WriteLines(status int, lines []byte)
+	// WriteHeaderLines answers with a status, with lines that each end in CRLF, and without a body.
+	WriteHeaderLines(status int, lines []byte)
 }
 
 // pass lets a request through.
 func (d *Door) pass(w http.ResponseWriter, id *identity) {
 	if w, ok := w.(lineWriter); ok {
-		w.WriteLines(http.StatusOK, id.lines)
+		w.WriteHeaderLines(http.StatusOK, id.lines())
 		return
 	}
 	id.tell(w.Header())

@@ -83,7 +83,7 @@ func New(cfg Config) (*Door, error) {
 		cfg:    cfg,
 		shared: web.Cookie{Secure: cfg.Address.Scheme == "https", For: lasts, Domain: cfg.CookieDomain},
 		own:    web.Cookie{For: lasts},
-		nobody: newIdentity([6]string{}),
+		nobody: new(identity),
 		words:  words,
 	}, nil
 }

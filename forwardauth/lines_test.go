@@ -30,7 +30,7 @@ func onTheWire(t *testing.T, lines []byte) (http.Header, error) {
 // FuzzLines: whatever somebody is called, an app is told the same by lines as by what net/http
 // makes of headers: seven, each once.
 func FuzzLines(f *testing.F) {
-	var answer identity
+	var answer *identity
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		answer.tell(w.Header())
 		w.WriteHeader(http.StatusOK)
@@ -41,9 +41,9 @@ func FuzzLines(f *testing.F) {
 	f.Add("ana", "Ana\r\nRemote-User: admin\r\n\r\nHTTP/1.1 200 OK", "\n", "\r", "a: b")
 	f.Add(" ana ", "\tAna\x00\x7f", "é\xff", ":", "\r\n\r\n")
 	f.Fuzz(func(t *testing.T, user, name, groups, at, method string) {
-		id := newIdentity([6]string{user, user, name, groups, at, method})
-		got, unreadable := onTheWire(t, id.lines)
-		answer = *id
+		id := &identity{values: [6]string{user, user, name, groups, at, method}}
+		got, unreadable := onTheWire(t, id.lines())
+		answer = id
 		res, err := http.Get(server.URL)
 		if err != nil {
 			if unreadable == nil || !strings.ContainsFunc(user+name+groups+at+method, unicode.IsControl) {
@@ -68,11 +68,11 @@ type taker struct {
 	lines  []byte
 }
 
-func (w *taker) WriteLines(status int, lines []byte) { w.status, w.lines = status, lines }
+func (w *taker) WriteHeaderLines(status int, lines []byte) { w.status, w.lines = status, lines }
 
 // Where lines are taken nothing else is written, and the next one is told the same.
 func TestPassesByLines(t *testing.T) {
-	d, id := &Door{}, newIdentity([6]string{"ana", "ana@example.com", "Ana", "", "", "otp"})
+	d, id := &Door{}, &identity{values: [6]string{"ana", "ana@example.com", "Ana", "", "", "otp"}}
 	plain := httptest.NewRecorder()
 	d.pass(plain, id)
 	for range 2 {

@@ -61,3 +61,25 @@ func TestAnUnconfirmedAddressIsNotNamed(t *testing.T) {
 		}
 	}
 }
+
+// An application calls its accounts what it likes, also by the address of somebody here.
+func TestAnAccountOfAnApplicationIsNotNamed(t *testing.T) {
+	t.Parallel()
+	const files = "https://files.example.com/"
+	w := newWorldOf(t, []string{files + " signed-in"}, func(c *forwardauth.Config) { c.CookieDomain = "example.com" })
+	for _, realm := range []string{"shop", twinlatch.MainRealm} {
+		a, err := w.CreateAccount(t.Context(), twinlatch.NewAccount{Realm: realm, Login: "ceo@example.com", Confirmed: true}, from(home))
+		w.ok(err)
+		_, token, err := w.StartSession(t.Context(), a.ID, from(home))
+		w.ok(err)
+		for _, kind := range kinds {
+			r := question(kind, "POST", files)
+			r.Header.Set("Cookie", "__Secure-twinlatch="+token.Reveal())
+			if p := w.ask(r); realm == twinlatch.MainRealm {
+				p.tells("ceo@example.com", "ceo@example.com", "ceo@example.com", "", "", "")
+			} else if p.is(403); p.Header.Get("Remote-User") != "" {
+				t.Errorf("%s: named %q", kind, p.Header.Get("Remote-User"))
+			}
+		}
+	}
+}

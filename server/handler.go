@@ -19,7 +19,7 @@ func (o Options) handler() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if o.Checks != nil {
 			if checks := o.Checks(r); checks != nil {
-				checks.ServeHTTP(forCheck(w, r), r)
+				checks.ServeHTTP(withLines(w, r), r)
 				return
 			}
 		}

@@ -15,14 +15,31 @@ import (
 // through them for every request of every app.
 type checkWriter struct {
 	http.ResponseWriter
-	conn *timedConn
+	conn     *timedConn
+	answered bool
 }
 
-// WriteLines answers with a status, with lines that each end in CRLF beside those of net/http,
-// and without a body. It is called once, instead of WriteHeader and Write; nobody changes lines.
-func (w checkWriter) WriteLines(status int, lines []byte) {
-	w.conn.lines = lines
+// WriteHeader implements http.ResponseWriter.
+func (w *checkWriter) WriteHeader(status int) {
+	w.answered = true
+	w.ResponseWriter.WriteHeader(status)
+}
+
+// Write implements http.ResponseWriter.
+func (w *checkWriter) Write(b []byte) (int, error) {
+	w.answered = true
+	return w.ResponseWriter.Write(b)
+}
+
+// WriteHeaderLines answers with a status, with lines that each end in CRLF beside those of
+// net/http, and without a body. It is called instead of WriteHeader and Write, or panics: later
+// lines would be in the answer to somebody else. Nobody changes lines.
+func (w *checkWriter) WriteHeaderLines(status int, lines []byte) {
+	if w.answered {
+		panic("server: header lines for an answer that has begun")
+	}
 	w.WriteHeader(status)
+	w.conn.lines = lines // from now on nothing is written but the answer
 }
 
 // Write implements net.Conn. What net/http writes first of an answer begins with its status
@@ -47,19 +64,18 @@ func (c *timedConn) Write(b []byte) (int, error) {
 // errNotAnAnswer ends a connection before anything is sent.
 var errNotAnAnswer = errors.New("server: no status line to put header lines behind")
 
-// connOf is the key of a request's connection.
-type connOf struct{}
+// connKey is the key of a request's connection.
+type connKey struct{}
 
 func withConn(ctx context.Context, c net.Conn) context.Context {
-	return context.WithValue(web.WithPeer(ctx, c), connOf{}, c)
+	return context.WithValue(web.WithPeer(ctx, c), connKey{}, c)
 }
 
-// forCheck is the ResponseWriter of a check.
-func forCheck(w http.ResponseWriter, r *http.Request) http.ResponseWriter {
-	c, ok := r.Context().Value(connOf{}).(*timedConn)
-	if !ok {
-		return w
+// withLines is a ResponseWriter for a check that came over a connection of ours. Others send
+// no lines.
+func withLines(w http.ResponseWriter, r *http.Request) http.ResponseWriter {
+	if c, ok := r.Context().Value(connKey{}).(*timedConn); ok {
+		return &checkWriter{ResponseWriter: w, conn: c}
 	}
-	c.lines = nil // whatever happened before: they are of somebody else
-	return checkWriter{w, c}
+	return w
 }

@@ -17,7 +17,7 @@ import (
 
 // lineWriter is what a check finds its ResponseWriter to be.
 type lineWriter interface {
-	WriteLines(status int, lines []byte)
+	WriteHeaderLines(status int, lines []byte)
 }
 
 // linesOf lets everybody pass to /check/WHO, and says who it is in lines. To /refuse nobody may pass.
@@ -35,7 +35,7 @@ func linesOf(t *testing.T) func(*http.Request) http.Handler {
 			case !ok:
 				http.Error(w, "no", http.StatusForbidden)
 			default:
-				lw.WriteLines(http.StatusOK, []byte("Remote-User: "+who+"\r\nRemote-Groups: \r\n"))
+				lw.WriteHeaderLines(http.StatusOK, []byte("Remote-User: "+who+"\r\nRemote-Groups: \r\n"))
 			}
 		})
 	}
@@ -156,7 +156,7 @@ func TestLinesOfACheckForWhoWaits(t *testing.T) {
 func TestLinesOfACheckThatBreaks(t *testing.T) {
 	s := start(t, server.Options{Checks: func(*http.Request) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-			w.(lineWriter).WriteLines(http.StatusOK, []byte("Remote-User: ana\r\n"))
+			w.(lineWriter).WriteHeaderLines(http.StatusOK, []byte("Remote-User: ana\r\n"))
 			panic(http.ErrAbortHandler)
 		})
 	}})
@@ -170,5 +170,40 @@ func TestLinesOfACheckThatBreaks(t *testing.T) {
 	}
 	if got, _ := io.ReadAll(c); len(got) > 0 {
 		t.Fatalf("answered %q", got)
+	}
+}
+
+// Nobody can send lines when the answer has begun: they would be in that of the next request.
+func TestLinesOfACheckThatHasAnswered(t *testing.T) {
+	for name, answer := range map[string]func(http.ResponseWriter){
+		"refused": func(w http.ResponseWriter) { w.WriteHeader(http.StatusForbidden) },
+		"a page":  func(w http.ResponseWriter) { _, _ = io.WriteString(w, strings.Repeat("x", 10_000)) },
+		"passed":  func(w http.ResponseWriter) { w.(lineWriter).WriteHeaderLines(http.StatusOK, []byte("A: b\r\n")) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := start(t, server.Options{
+				Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "somebody else's") }),
+				Checks: func(r *http.Request) http.Handler {
+					if r.URL.Path != "/check" {
+						return nil
+					}
+					return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+						answer(w)
+						w.(lineWriter).WriteHeaderLines(http.StatusOK, []byte("Remote-User: ana\r\n"))
+					})
+				},
+			})
+			c, err := net.Dial("tcp", s.addr)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer c.Close()
+			if _, err := io.WriteString(c, "GET /check HTTP/1.1\r\nHost: x\r\n\r\nGET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"); err != nil {
+				t.Fatal(err)
+			}
+			if got, _ := io.ReadAll(c); strings.Contains(string(got), "Remote-User") || strings.Contains(string(got), "somebody") {
+				t.Errorf("answered %q", got)
+			}
+		})
 	}
 }
