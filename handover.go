@@ -35,7 +35,8 @@ func (s *Service) IssueHandOver(ctx context.Context, who Passed, host, digest st
 	return token, err
 }
 
-// StateDigest is what may be known of the state of a browser.
+// StateDigest is what our pages get to know of the state of a browser. Who knows it can have a ticket
+// made for that browser that signs it in as themselves, and nothing else.
 func StateDigest(state Secret) string { return digestOf(state) }
 
 // HandOver uses a ticket of IssueHandOver up for a token that Check accepts with

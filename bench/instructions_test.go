@@ -295,8 +295,8 @@ func (s *site) rate(b testing.TB, address string) float64 {
 	return connections * each / time.Since(began).Seconds()
 }
 
-// ask is send for little of the time of who asks: answers have no body, and only their first
-// line is read.
+// ask is a send that costs the asker little: answers have no body, and only their first line
+// is looked at.
 func (s *site) ask(b testing.TB, address string, n int) {
 	c, err := net.Dial("tcp", address)
 	if err != nil {

@@ -35,20 +35,20 @@ const browser = "chromium-headless-shell"
 
 // toApps are journeys to apps behind a proxy: with each, over TLS, and with one cookie for all
 // hosts of a domain.
-var toApps = append([]site{
+var toApps = append([]trip{
 	{"nginx over TLS", proxies.NginxTLS, "forwardtls.test.mjs", ""},
 	{"shared cookie", proxies.NginxTLS, "forwardshared.test.mjs", `cookie_domain = "example.test"`},
 }, behindEach("forward.test.mjs")...)
 
-type site struct {
+type trip struct {
 	name           string
 	proxy          proxies.Kind
 	file, settings string
 }
 
-func behindEach(file string) (all []site) {
+func behindEach(file string) (all []trip) {
 	for _, kind := range proxies.Kinds {
-		all = append(all, site{kind.Name, kind, file, ""})
+		all = append(all, trip{kind.Name, kind, file, ""})
 	}
 	return all
 }
@@ -73,7 +73,7 @@ func TestJourneys(t *testing.T) {
 	}
 	t.Run("walk", func(t *testing.T) {
 		for _, file := range files {
-			if slices.ContainsFunc(toApps, func(s site) bool { return s.file == file }) {
+			if slices.ContainsFunc(toApps, func(to trip) bool { return to.file == file }) {
 				continue
 			}
 			t.Run(strings.TrimSuffix(file, ".test.mjs"), func(t *testing.T) {

@@ -3,9 +3,9 @@
 // a relay, as the proxy believes nobody's word about their address.
 import assert from "node:assert/strict";
 import { makeAccount } from "./admin.mjs";
+import { files, moves, proxy, reached, redirected, wiki } from "./apps.mjs";
 import { address, journey, now, scripted, wait, walks } from "./person.mjs";
 
-const { E2E_WIKI: wiki, E2E_FILES: files, E2E_NETWORK: network, E2E_PROXY: proxy } = process.env;
 const page = `${wiki}/page?x=1&y=a%20b`;
 const security = "/settings/user/security";
 
@@ -13,13 +13,6 @@ const security = "/settings/user/security";
 const all = proxy === "nginx";
 const some = (title, walk, on) => all ? journey(`${proxy}: ${title}`, walk, on) : undefined;
 const each = (title, walk, on = all ? walks : scripted) => journey(`${proxy}: ${title}`, walk, on);
-
-// moves brings everybody to another network: connections end.
-async function moves(ip) {
-	const answer = await fetch(`${network}/?from=${ip}`, { method: "POST" });
-	assert.equal(answer.status, 200, await answer.text());
-	await new Promise((done) => setTimeout(done, 50)); // until this process has heard of its own, too
-}
 
 let networks = 10;
 const another = async () => { const ip = `127.0.1.${++networks}`; await moves(ip); return ip; };
@@ -45,32 +38,21 @@ async function isAsked(p, path, title, to = page) {
 	await p.sees(`For ${new URL(to).hostname}`);
 }
 
-// arrives waits for a page of an app, which shows what the app was told.
+// arrives waits for a page of an app, and gives what the app was told.
 async function arrives(p, to = page, tab = p.page) {
-	await tab.waitForURL((url) => url.href === to);
-	return told(p, to, tab);
-}
-
-async function told(p, to, tab = p.page) {
-	const got = JSON.parse(await tab.locator("body").innerText());
+	const got = await reached(tab, to);
 	assert.equal(`http://${got.Host}${got.URI}`, to, "what the app was asked for");
 	const said = Object.fromEntries(Object.entries(got.Header).filter(([name]) => /^(remote|x)[^a-z0-9](user|email|name|groups|2sv)/i.test(name)).map(([name, values]) => [name, values.join(" and ")]).filter(([, value]) => value));
 	return said; // nginx leaves out what is empty
 }
 
-// opens looks at a page, which is there at once.
+// opens looks at a page, which is there at once, and gives the pages of ours by which it came.
 async function opens(p, to = page) {
-	const response = await p.page.goto(to);
+	const answer = await p.page.goto(to);
 	assert.equal(p.page.url(), to);
-	assert.equal(response.status(), 200);
-	return { said: await told(p, to), way: way(response.request()) };
-}
-
-// way are the pages of ours by which a request went.
-function way(request) {
-	const found = [];
-	for (let r = request.redirectedFrom(); r; r = r.redirectedFrom()) found.unshift(r.url());
-	return found.filter((url) => url.startsWith(`${address}/`)).map((url) => new URL(url).pathname);
+	assert.equal(answer.status(), 200);
+	const way = redirected(answer).filter((url) => url.startsWith(`${address}/`)).map((url) => new URL(url).pathname);
+	return { said: await arrives(p, to), way };
 }
 
 // connects tells whether the page of an app that is shown gets its WebSocket.

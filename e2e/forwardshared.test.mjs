@@ -2,32 +2,25 @@
 // its own, the shop elsewhere does.
 import assert from "node:assert/strict";
 import { command } from "./admin.mjs";
+import { cookies, files as shop, moves, reached, redirected, wiki } from "./apps.mjs";
 import { address, journey, scripted, totp } from "./person.mjs";
 
-const { E2E_WIKI: wiki, E2E_FILES: shop, E2E_NETWORK: network } = process.env;
 const page = `${wiki}/page?x=1&y=a%20b`, security = "/settings/user/security";
 
-async function arrives(p, to) {
-	await p.page.waitForURL((url) => url.href === to);
-	const got = JSON.parse(await p.page.locator("body").innerText());
-	assert.equal(got.Header["Remote-User"].join(), p.email);
+const arrives = async (p, to) => assert.equal((await reached(p.page, to)).Header["Remote-User"].join(), p.email);
+
+// opens gives the paths by which a page was reached.
+async function opens(p, to) {
+	const answer = await p.page.goto(to);
+	await arrives(p, to);
+	return redirected(answer).map((url) => new URL(url).pathname);
 }
 
-// cookies are those that the browser keeps for an address: name and domain.
-const cookies = async (p, at) => (await p.context.cookies(at)).filter((c) => !c.name.includes("lang")).map((c) => {
+// keeps gives the cookies that the browser has for an address: name and domain.
+const keeps = async (p, at) => (await keeps(p, at)).map((c) => {
 	assert.deepEqual([c.path, c.secure, c.httpOnly, c.sameSite], ["/", true, true, "Lax"], c.name);
 	return `${c.name} of ${c.domain}`;
 }).sort();
-
-// pages of ours by which the browser went to another page.
-async function opens(p, to) {
-	const response = await p.page.goto(to);
-	assert.equal(p.page.url(), to);
-	const found = [];
-	for (let r = response.request().redirectedFrom(); r; r = r.redirectedFrom()) found.unshift(new URL(r.url()).pathname);
-	await arrives(p, to);
-	return found;
-}
 
 journey("one cookie for a domain", async (p) => {
 	command(["account", "create", "--email", p.email, "--name", p.name], `${p.password}\n`);
@@ -41,13 +34,12 @@ journey("one cookie for a domain", async (p) => {
 	assert.deepEqual(await opens(p, page), []);
 	assert.deepEqual(await opens(p, `${shop}/`), ["/", "/auth/handover", "/.twinlatch/handover"]);
 	const shared = "__Secure-twinlatch of .example.test";
-	assert.deepEqual(await cookies(p, address), [shared]);
-	assert.deepEqual(await cookies(p, wiki), [shared]);
-	assert.deepEqual(await cookies(p, shop), ["__Host-twinlatch of shop.other.test", "__Host-twinlatch-state of shop.other.test"]);
+	assert.deepEqual(await keeps(p, address), [shared]);
+	assert.deepEqual(await keeps(p, wiki), [shared]);
+	assert.deepEqual(await keeps(p, shop), ["__Host-twinlatch of shop.other.test", "__Host-twinlatch-state of shop.other.test"]);
 
 	// Another network: one code is enough.
-	const moved = await fetch(`${network}/?from=127.0.3.7`, { method: "POST" });
-	assert.equal(moved.status, 200);
+	await moves("127.0.3.7");
 	await p.page.goto(page);
 	await p.isTitled("You’re on a new network");
 	await p.sees("For wiki.example.test");

@@ -2,20 +2,16 @@
 // other. The server does not run in development mode, so time is real here.
 import assert from "node:assert/strict";
 import { command } from "./admin.mjs";
+import { cookies, files as shop, moves, reached, wiki } from "./apps.mjs";
 import { address, journey, scripted, totp } from "./person.mjs";
 
-const { E2E_WIKI: wiki, E2E_FILES: shop, E2E_NETWORK: network } = process.env;
 const page = `${wiki}/page?x=1&y=a%20b`;
 
 async function arrives(p, to) {
-	await p.page.waitForURL((url) => url.href === to);
-	const got = JSON.parse(await p.page.locator("body").innerText());
+	const got = await reached(p.page, to);
 	assert.equal(got.Header["Remote-User"].join(), p.email);
 	assert.equal(got.Header["X-Forwarded-Proto"].join(), "https");
 }
-
-// cookies are those that the browser keeps for an address.
-const cookies = async (p, at) => (await p.context.cookies(at)).filter((c) => !c.name.includes("lang"));
 
 journey("apps over TLS, with names of their own", async (p) => {
 	command(["account", "create", "--email", p.email, "--name", p.name], `${p.password}\n`);
@@ -61,8 +57,7 @@ journey("apps over TLS, with names of their own", async (p) => {
 	await thief.leave();
 
 	// On a new network both apps ask, and one answer is enough.
-	const moved = await fetch(`${network}/?from=127.0.2.7`, { method: "POST" });
-	assert.equal(moved.status, 200);
+	await moves("127.0.2.7");
 	await p.page.goto(`${shop}/basket`);
 	await p.isTitled("You’re on a new network");
 	await p.sees("For shop.other.test");

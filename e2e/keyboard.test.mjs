@@ -40,7 +40,8 @@ async function tab(p, name, key = "Tab") {
 	return assert.fail(`${name} is not among ${passed}`);
 }
 
-// enter sends what is there and waits until the next page has given its focus away: a person looks before typing.
+// enter sends what is there and waits until the next page has put the focus where it wants it: a
+// person looks before typing.
 async function enter(p, status) {
 	await p.turn(() => p.page.keyboard.press("Enter"), status);
 	await p.focused();

@@ -17,25 +17,24 @@ import (
 
 var noStore = []string{"no-store"}
 
-// identity is who passes, as an app is told: the values of Remote-User, Remote-Email,
-// Remote-Name, Remote-Groups, X-2sv-At (when the second step was done, RFC 3339; empty: it
-// was not) and X-2sv-Method (how, RFC 8176 values with spaces between, or "backup-code").
+// identity is who passes, as an app is told.
 type identity struct {
+	// Of Remote-User, Remote-Email, Remote-Name, Remote-Groups, X-2sv-At (when the second step was
+	// done, RFC 3339; empty: it was not) and X-2sv-Method (how, RFC 8176 values with spaces
+	// between, or "backup-code").
 	values [6]string
-	once   sync.Once
-	kept   []byte
+	lines  func() []byte // all headers as they are sent; not made for who cannot send them
 }
 
-// lines are the headers that tell it, as they are sent. They are made when they are first asked for.
-func (id *identity) lines() []byte {
-	id.once.Do(func() {
-		h := http.Header{}
+func newIdentity(values [6]string) *identity {
+	id := &identity{values: values}
+	id.lines = sync.OnceValue(func() []byte {
+		h, lines := http.Header{}, bytes.Buffer{}
 		id.tell(h)
-		var lines bytes.Buffer
-		_ = h.Write(&lines) // which makes spaces of line breaks
-		id.kept = lines.Bytes()
+		_ = h.Write(&lines) // as net/http does: no line break in a name begins another header
+		return lines.Bytes()
 	})
-	return id.kept
+	return id
 }
 
 // tell sets all headers, always, so that they replace what a client sent under their names,
@@ -47,20 +46,22 @@ func (id *identity) tell(h http.Header) {
 	h["Cache-Control"] = noStore
 }
 
-// known is the identity of who passes; nil for somebody whose address may be another's: it is
-// not confirmed, or an application says that it is theirs.
-func (d *Door) known(who twinlatch.Passed) *identity {
+// known is the identity of who passes; nil for somebody whose address may be another's, and why.
+func (d *Door) known(who twinlatch.Passed) (*identity, rules.Reason) {
 	id := who.SessionID()
 	if len(id) < 2 { // of nobody
-		return nil
+		return nil, reasonUnconfirmed
 	}
 	kept := &d.told[(uint(id[0])*31+uint(id[1]))%uint(len(d.told))] // any place will do
 	if last := kept.Load(); last != nil && who.Unchanged(last.who) {
-		return last.identity
+		return last.identity, ""
 	}
 	a, s := who.Account(), who.Session()
-	if a.Realm != twinlatch.MainRealm || d.cfg.Service.Unconfirmed(a) {
-		return nil
+	switch {
+	case a.Realm != twinlatch.MainRealm:
+		return nil, reasonRealm
+	case d.cfg.Service.Unconfirmed(a):
+		return nil, reasonUnconfirmed
 	}
 	values := [6]string{a.Login, a.Login, a.DisplayName, strings.Join(a.Groups, ",")}
 	if d.cfg.IDs {
@@ -72,9 +73,9 @@ func (d *Door) known(who twinlatch.Passed) *identity {
 			values[5] = "backup-code"
 		}
 	}
-	made := &identity{values: values}
+	made := newIdentity(values)
 	kept.Store(&told{who, made})
-	return made
+	return made, ""
 }
 
 // told is what an app was told last of somebody, who mostly asks again before anything
@@ -84,19 +85,16 @@ type told struct {
 	identity *identity
 }
 
-// reasonUnconfirmed is why somebody whose address is not confirmed is not named to apps.
-const reasonUnconfirmed rules.Reason = "unconfirmed"
-
-// lineWriter is a ResponseWriter that sends header lines as they are given, which costs less
-// than to have net/http write the same ones for each request.
-type lineWriter interface {
-	// WriteHeaderLines answers with a status, with lines that each end in CRLF, and without a body.
-	WriteHeaderLines(status int, lines []byte)
-}
+// Why somebody who passes is not named to apps: the address is not confirmed, or the account is an
+// application's, which calls it what it likes.
+const (
+	reasonUnconfirmed rules.Reason = "unconfirmed"
+	reasonRealm       rules.Reason = "realm"
+)
 
 // pass lets a request through.
 func (d *Door) pass(w http.ResponseWriter, id *identity) {
-	if w, ok := w.(lineWriter); ok {
+	if w, ok := w.(web.HeaderLineWriter); ok {
 		w.WriteHeaderLines(http.StatusOK, id.lines())
 		return
 	}
@@ -135,7 +133,7 @@ func problemOf(need rules.Need, why rules.Reason, codeEvery time.Duration) probl
 	switch why {
 	case reasonUnconfirmed:
 		return problem{status: http.StatusForbidden, name: "unconfirmed", title: "Confirm your e-mail address first.", reason: why}
-	case rules.ReasonGroup:
+	case rules.ReasonGroup, reasonRealm:
 		return problem{status: http.StatusForbidden, name: "not-allowed", title: "This account may not go there.", reason: why}
 	}
 	return problem{status: http.StatusForbidden, name: "denied", title: "Nobody may go there.", reason: why, say: "refused.denied"}

@@ -83,7 +83,7 @@ func New(cfg Config) (*Door, error) {
 		cfg:    cfg,
 		shared: web.Cookie{Secure: cfg.Address.Scheme == "https", For: lasts, Domain: cfg.CookieDomain},
 		own:    web.Cookie{For: lasts},
-		nobody: new(identity),
+		nobody: newIdentity([6]string{}),
 		words:  words,
 	}, nil
 }
@@ -162,11 +162,12 @@ func (d *Door) check(w http.ResponseWriter, q *question) {
 	need, why := q.found.Need(found)
 	if need == rules.Nothing {
 		who, _ := found.Passed()
-		if id := d.known(who); id != nil {
+		id, reason := d.known(who)
+		if id != nil {
 			d.pass(w, id)
 			return
 		}
-		need, why = rules.Forbidden, reasonUnconfirmed
+		need, why = rules.Forbidden, reason
 	}
 	d.lead(w, q, need, why, d.cfg.Service.Policy().CodeEvery)
 }

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"unicode"
+
+	"github.com/twinlatch/twinlatch/web"
 )
 
 // onTheWire is the header of an answer that has these lines.
@@ -41,7 +43,7 @@ func FuzzLines(f *testing.F) {
 	f.Add("ana", "Ana\r\nRemote-User: admin\r\n\r\nHTTP/1.1 200 OK", "\n", "\r", "a: b")
 	f.Add(" ana ", "\tAna\x00\x7f", "é\xff", ":", "\r\n\r\n")
 	f.Fuzz(func(t *testing.T, user, name, groups, at, method string) {
-		id := &identity{values: [6]string{user, user, name, groups, at, method}}
+		id := newIdentity([6]string{user, user, name, groups, at, method})
 		got, unreadable := onTheWire(t, id.lines())
 		answer = id
 		res, err := http.Get(server.URL)
@@ -70,9 +72,11 @@ type taker struct {
 
 func (w *taker) WriteHeaderLines(status int, lines []byte) { w.status, w.lines = status, lines }
 
+var _ web.HeaderLineWriter = (*taker)(nil)
+
 // Where lines are taken nothing else is written, and the next one is told the same.
 func TestPassesByLines(t *testing.T) {
-	d, id := &Door{}, &identity{values: [6]string{"ana", "ana@example.com", "Ana", "", "", "otp"}}
+	d, id := &Door{}, newIdentity([6]string{"ana", "ana@example.com", "Ana", "", "", "otp"})
 	plain := httptest.NewRecorder()
 	d.pass(plain, id)
 	for range 2 {

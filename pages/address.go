@@ -1,7 +1,6 @@
 package pages
 
 import (
-	"cmp"
 	"errors"
 	"html/template"
 	"net/http"
@@ -37,20 +36,43 @@ func (p *Pages) confirmAddress(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	who, passed := d.Enrolling()
+	address, _, err := p.service.NewAddress(r.Context(), tokenIn(r))
+	if err != nil {
+		return p.deadEmail(w, r, err)
+	}
 	err = p.service.ConfirmAddress(r.Context(), tokenIn(r), who, p.claim(r), p.client(r))
 	switch {
 	case err == nil:
-		to, label := p.wanted(w, r), p.say("act.continue")
-		if _, known := d.Known(); !known {
-			to, label = link("/sign-in", to), p.say("signin.title")
-		}
-		return p.render(w, r, view{page: "emaildone", title: p.say("email.title"), data: emailDonePage{cmp.Or(to, "/"), label}})
+		return p.renderAddressConfirmed(w, r, address)
 	case errors.Is(err, twinlatch.ErrNoSession) && passed:
 		return p.renderConfirmAddress(w, r, who.Account().Login)
 	case errors.Is(err, twinlatch.ErrNoSession):
 		return p.toOwner(w, r, d)
 	}
 	return p.deadEmail(w, r, err)
+}
+
+// renderAddressConfirmed leads on, by way of sign-in for who is not signed in, and nowhere for who
+// is somebody else.
+func (p *Pages) renderAddressConfirmed(w http.ResponseWriter, r *http.Request, address string) error {
+	wanted := p.takeWanted(w, r)
+	d, err := p.service.Check(r.Context(), p.cookie.Read(r), p.client(r))
+	if err != nil {
+		return err
+	}
+	who, known := d.Known()
+	_, app, toApp := p.appIn(wanted)
+	next := emailDonePage{"/", p.say("act.continue")}
+	switch {
+	case !known:
+		next = emailDonePage{link("/sign-in", wanted), p.say("signin.title")}
+	case who.Account().Login != address || wanted == "":
+	case toApp:
+		next = emailDonePage{wanted, p.say("onward.title", "app", app.Host)}
+	default:
+		next.To = wanted
+	}
+	return p.render(w, r, view{page: "emaildone", title: p.say("email.title"), data: next})
 }
 
 func (p *Pages) renderConfirmAddress(w http.ResponseWriter, r *http.Request, other string) error {

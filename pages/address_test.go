@@ -58,13 +58,22 @@ func TestTheNoteIsAnAddressOrNothing(t *testing.T) {
 // confirmed.
 func TestSignUpAnswersTheSameForEveryAddress(t *testing.T) {
 	t.Parallel()
-	d, _ := withMail(t)
+	for _, to := range []string{"/help", handOver(wiki + "page?a=b")} {
+		signUpsAreAlike(t, "?return_to="+url.QueryEscape(to))
+	}
+}
+
+func signUpsAreAlike(t *testing.T, query string) {
+	d, _ := withMail(t, development, withApps)
 	d.person(t, "ana@example.com")
 	d.stranger(t, "eve@example.com")
 	var first string
 	for _, email := range []string{"new@example.com", "ana@example.com", "eve@example.com", "ANA@example.com"} {
 		b := d.browser(t)
-		p := b.post("/sign-up?return_to=%2Fhelp", "name", "Bo", "email", email, "password", "some other words there").goes("/sign-in?return_to=%2Fhelp")
+		p := b.post("/sign-up"+query, "name", "Bo", "email", email, "password", "some other words there").goes("/sign-in" + query)
+		if len(p.header.Values("Set-Cookie")) != 3 || strings.Contains(headerText(p), "Set-Cookie: \n") {
+			t.Fatalf("cookies %q", p.header.Values("Set-Cookie"))
+		}
 		next := b.get(p.location).is(200).says(email)
 		answer := strings.NewReplacer(email, "X", base64.RawURLEncoding.EncodeToString([]byte(email)), "X").
 			Replace(headerText(p) + "\n" + p.body + "\n" + headerText(next) + "\n" + next.body)

@@ -84,10 +84,19 @@ func checkPolicy(p *page) {
 	}
 }
 
-// checkCookie is about Set-Cookie: at most one but for small ones, and never more than it needs.
+// checkCookie is about Set-Cookie: at most one of a session or a language, each small one at most
+// once, and no attribute that it does not need.
 func checkCookie(p *page, https bool) {
 	p.t.Helper()
-	lines := slices.DeleteFunc(p.header.Values("Set-Cookie"), func(line string) bool { return checkSmallCookie(p, https, line) })
+	seen := map[string]bool{}
+	lines := slices.DeleteFunc(slices.Clone(p.header.Values("Set-Cookie")), func(line string) bool {
+		name, small := checkSmallCookie(p, https, line)
+		if small && seen[name] {
+			p.t.Errorf("%s: %s is set twice", p.request, name)
+		}
+		seen[name] = true
+		return small
+	})
 	if len(lines) == 0 {
 		return
 	}
@@ -122,34 +131,35 @@ func checkLanguageCookie(p *page, https bool, line string) {
 	}
 }
 
-// smallCookies open nothing: which requests bring them, for how long and with what, and which
-// take them away.
+// smallCookies are what pages keep in a browser for later ones: which requests bring them, for
+// how long and with what, and which take them away.
 var smallCookies = map[string]struct{ brings, with, takes string }{
 	"mailed": {`^POST /sign-up`, `[A-Za-z0-9_-]+; Path=/; Max-Age=300`, `^GET /sign-in`},
 	"claim":  {`^POST /sign-up`, `[A-Za-z0-9_-]{43}; Path=/; Max-Age=86400`, `^never$`},
-	"wanted": {`^POST /(sign-up|forgot)\?return_to=`, `[A-Za-z0-9_-]+; Path=/; Max-Age=3600`, `^POST /(reset|email)/`},
+	"wanted": {`^POST /(sign-up|forgot)\?return_to=|^GET /auth/handover\?`, `[A-Za-z0-9_-]+; Path=/; Max-Age=(3600|86400)`, `^POST /(reset/|email/|sign-up|forgot|sign-out)`},
 }
 
-// checkSmallCookie reports whether it is one of them.
-func checkSmallCookie(p *page, https bool, line string) bool {
+// checkSmallCookie is the name of one of them; false: it is none.
+func checkSmallCookie(p *page, https bool, line string) (string, bool) {
 	p.t.Helper()
 	prefix, end := "", "; HttpOnly; SameSite=Lax"
 	if https {
 		prefix, end = "__Host-", "; HttpOnly; Secure; SameSite=Lax"
 	}
-	name, value, _ := strings.Cut(line, "=")
-	c, small := smallCookies[strings.TrimPrefix(name, "__Host-")]
-	if !small {
-		return false
+	whole, value, _ := strings.Cut(line, "=")
+	name, prefixed := strings.CutPrefix(whole, prefix)
+	c, small := smallCookies[name]
+	if !small || !prefixed {
+		return "", false
 	}
 	where, form := c.brings, "^"+c.with+end+"$"
 	if strings.HasPrefix(value, ";") {
 		where, form = c.takes, "^; Path=/; Max-Age=0"+end+"$"
 	}
-	if !strings.HasPrefix(name, prefix) || !regexp.MustCompile(form).MatchString(value) || !regexp.MustCompile(where).MatchString(p.request) {
+	if !regexp.MustCompile(form).MatchString(value) || !regexp.MustCompile(where).MatchString(p.request) {
 		p.t.Errorf("%s: cookie %q", p.request, line)
 	}
-	return true
+	return name, true
 }
 
 // isOurs says whether an address stays on this host, for a browser as well as

@@ -32,6 +32,7 @@ func (p *Pages) handOver(w http.ResponseWriter, r *http.Request) error {
 	}
 	who, ok := d.Passed()
 	if ok && !app.Public() && p.service.Unconfirmed(who.Account()) {
+		p.keepWanted(w, r, h.Path(), wantedBySignUp)
 		return twinlatch.ErrUnconfirmed
 	}
 	to := h.To

@@ -62,7 +62,7 @@ func (p *Pages) forgot(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	p.noteWanted(w, r)
+	p.keepWanted(w, r, p.returnTo(r), wantedByReset)
 	data := sentPage{Email: bold(email), Again: email, Action: link("/forgot", p.returnTo(r)), SignIn: link("/sign-in", p.returnTo(r))}
 	return p.render(w, r, view{page: "forgotsent", title: p.say("forgot.sent.title"), data: data})
 }
@@ -115,7 +115,7 @@ func (p *Pages) reset(w http.ResponseWriter, r *http.Request) error {
 	var bad *twinlatch.FieldError
 	switch {
 	case err == nil:
-		return p.render(w, r, view{page: "resetdone", title: p.say("reset.title"), data: link("/sign-in", p.wanted(w, r))})
+		return p.renderResetDone(w, r)
 	case errors.As(err, &bad), errors.Is(err, twinlatch.ErrBusy):
 		return p.renderReset(w, r, err)
 	}
@@ -144,6 +144,20 @@ func (p *Pages) renderReset(w http.ResponseWriter, r *http.Request, wrong error)
 	return p.render(w, r, view{page: "reset", status: status, title: p.say("reset.title"), failed: wrong != nil, script: true, data: data})
 }
 
+// renderResetDone leads to sign-in and on. Who is signed in here now is somebody else, and was not
+// on the way to anywhere.
+func (p *Pages) renderResetDone(w http.ResponseWriter, r *http.Request) error {
+	wanted := p.takeWanted(w, r)
+	d, err := p.service.Check(r.Context(), p.cookie.Read(r), p.client(r))
+	if err != nil {
+		return err
+	}
+	if _, other := d.Known(); other {
+		wanted = ""
+	}
+	return p.render(w, r, view{page: "resetdone", title: p.say("reset.title"), data: link("/sign-in", wanted)})
+}
+
 type deadLinkPage struct {
 	Hint         string // who needs no new one; often empty
 	Again, Label string // where a new one is
@@ -160,7 +174,7 @@ func (p *Pages) deadLink(w http.ResponseWriter, r *http.Request, err error, data
 // deadReset is deadLink for a link to choose a password, and for "This was not me",
 // after which one chooses a new one as well.
 func (p *Pages) deadReset(w http.ResponseWriter, r *http.Request, err error) error {
-	return p.deadLink(w, r, err, deadLinkPage{Again: "/forgot", Label: p.say("link.dead.again")})
+	return p.deadLink(w, r, err, deadLinkPage{Again: link("/forgot", p.wanted(r)), Label: p.say("link.dead.again")})
 }
 
 func (p *Pages) alarmForm(w http.ResponseWriter, r *http.Request) error {

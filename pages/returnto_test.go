@@ -41,7 +41,7 @@ func quoted(t *testing.T, file string) (all []string) {
 // page works, its links carry nothing on, and success leads to Security.
 func TestHostileReturnTo(t *testing.T) {
 	t.Parallel()
-	d := newDoor(t)
+	d, _ := withMail(t)
 	ana := d.anaWithApp(t)
 	off := d.person(t, "bo@example.com")
 	remove := ana.get(security).link(security + "/factors/")
@@ -50,7 +50,8 @@ func TestHostileReturnTo(t *testing.T) {
 		guest, half := d.browser(t), ana.elsewhere()
 		half.signIn().goes("/verify")
 		for _, p := range []*page{
-			guest.get("/sign-in" + query).is(200), guest.get("/sign-up" + query).is(200),
+			guest.get("/sign-in" + query).is(200), guest.get("/sign-up" + query).is(200), guest.get("/forgot" + query).is(200),
+			guest.post("/forgot"+query, "email", "x").is(422), guest.post("/forgot"+query, "email", fmt.Sprintf("x%d@example.com", i)).is(200),
 			half.get("/verify" + query).is(200), half.get("/verify/ways" + query).is(200), half.get("/recover" + query).is(200), off.get("/confirm" + query).is(200), ana.get(remove + query).is(200),
 			guest.post("/sign-in"+query, "email", "x", "password", "y").is(422), half.post("/verify" + query).is(422), off.post("/confirm" + query).is(422),
 		} {
@@ -77,12 +78,12 @@ func TestHostileReturnTo(t *testing.T) {
 // What is ours is kept through all steps, to the last character.
 func TestReturnToIsKept(t *testing.T) {
 	t.Parallel()
-	d := newDoor(t)
+	d, _ := withMail(t)
 	ana := d.anaWithApp(t)
 	for _, to := range []string{"/help", security + "/turn-off", security + "?a=b&c=%2F%2Fevil.example", "/help?q=%C3%A9+%26"} {
 		b := ana.elsewhere()
 		query := "?return_to=" + url.QueryEscape(to)
-		b.get("/sign-in"+query).offers("/sign-in"+query, "/sign-up"+query)
+		b.get("/sign-in"+query).offers("/sign-in"+query, "/sign-up"+query, "/forgot"+query)
 		b.post("/sign-up"+query, "name", "Cyd", "email", "cyd@example.com", "password", anaPassword).goes("/sign-in" + query)
 		b.post("/sign-in"+query, "email", b.email, "password", "wrong").is(422).offers("/sign-in" + query)
 		b.post("/sign-in"+query, "email", b.email, "password", b.password).goes("/verify" + query)

@@ -84,7 +84,7 @@ func (p *Pages) renderSignIn(w http.ResponseWriter, r *http.Request, email strin
 	// here is true in both cases.
 	data.Next = wrong == nil && !p.service.Mails() && cameFrom(r, "/sign-up")
 	if r.Method == http.MethodGet {
-		data.Mailed, data.Outbox = p.mailed(w, r), p.cfg.Dev != nil
+		data.Mailed, data.Outbox = p.takeMailed(w, r), p.cfg.Dev != nil
 	}
 	if wrong != nil {
 		problem = web.ProblemOf(wrong, p.service.Now())
@@ -113,5 +113,6 @@ func (p *Pages) signOut(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	p.cookie.Clear(w)
+	p.forget(w, r, "wanted")
 	return p.render(w, r, view{page: "signedout", title: p.say("signedout.title")})
 }

@@ -1,7 +1,6 @@
 package pages
 
 import (
-	"encoding/base64"
 	"errors"
 	"net/http"
 	"net/mail"
@@ -53,80 +52,15 @@ func (p *Pages) signUp(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if p.service.Mails() {
-		p.note(w, "mailed", strings.TrimSpace(n.Login), mailedFor)
-		p.noteWanted(w, r)
+		p.keep(w, "mailed", strings.TrimSpace(n.Login), mailedFor)
+		p.keepWanted(w, r, p.returnTo(r), wantedBySignUp)
 		p.setCookie(w, "claim", claim.Reveal(), claimFor)
 	}
 	return p.redirect(w, r, link("/sign-in", p.returnTo(r)))
 }
 
-const (
-	mailedFor = 5 * time.Minute // how long a sign-up may take to lead to the next page
-	claimFor  = 24 * time.Hour  // as long as the link in the mail
-)
-
-// cookieName is that of a small cookie of these pages. Over HTTPS no other host can
-// set it.
-func (p *Pages) cookieName(name string) string {
-	if p.cookie.Secure {
-		return "__Host-" + name
-	}
-	return name
-}
-
-func (p *Pages) setCookie(w http.ResponseWriter, name, value string, lasts time.Duration) {
-	http.SetCookie(w, &http.Cookie{
-		Name: p.cookieName(name), Value: value, Path: "/", MaxAge: int(lasts / time.Second),
-		Secure: p.cookie.Secure, HttpOnly: true, SameSite: http.SameSiteLaxMode,
-	})
-}
-
-// note keeps a text in a small cookie for another page of this browser. In the URL it would
-// be in histories and logs, in a mail it would be anybody's.
-func (p *Pages) note(w http.ResponseWriter, name, text string, lasts time.Duration) {
-	p.setCookie(w, name, base64.RawURLEncoding.EncodeToString([]byte(text)), lasts)
-}
-
-// noted is such a text, which is forgotten; empty: there is none.
-func (p *Pages) noted(w http.ResponseWriter, r *http.Request, name string) string {
-	found := r.CookiesNamed(p.cookieName(name))
-	if len(found) == 0 {
-		return ""
-	}
-	p.setCookie(w, name, "", -time.Second)
-	text, err := base64.RawURLEncoding.DecodeString(found[0].Value)
-	if err != nil {
-		return ""
-	}
-	return string(text)
-}
-
-// mailed is the address of the sign-up that this browser comes from; empty: it comes
-// from elsewhere.
-func (p *Pages) mailed(w http.ResponseWriter, r *http.Request) string {
-	address := p.noted(w, r, "mailed")
-	if !isEmail(address) {
-		return ""
-	}
-	return address
-}
-
-// noteWanted keeps where the request said it wants to go while a mail comes in between.
-func (p *Pages) noteWanted(w http.ResponseWriter, r *http.Request) {
-	if to := p.returnTo(r); to != "" && len(to) <= mostNoted {
-		p.note(w, "wanted", to, wantedFor)
-	}
-}
-
-// wanted is where this browser wanted to go before the mail; empty: nobody knows.
-func (p *Pages) wanted(w http.ResponseWriter, r *http.Request) string {
-	return web.ReturnTo(p.noted(w, r, "wanted"))
-}
-
-const (
-	wantedFor = time.Hour // longer than a link lives, and not so long that people have forgotten it
-	mostNoted = 2000      // browsers keep 4096 characters of a cookie
-)
+// claimFor is as long as the link in the mail of a sign-up.
+const claimFor = 24 * time.Hour
 
 // claim is what shows that this browser signed up.
 func (p *Pages) claim(r *http.Request) twinlatch.Secret {

@@ -77,14 +77,14 @@ func (d *deadlines) look() {
 	}
 }
 
-// timedConn is a connection with its deadlines.
+// timedConn is a connection with its deadlines, and what is to be put into the next answer.
 type timedConn struct {
 	net.Conn
 	of          *deadlines
 	read, write deadline
 
-	lines  []byte // of the answer that comes next
-	answer []byte // the last one that had lines
+	lines   []byte // header lines of the answer that comes next, see checkWriter
+	spliced []byte // an answer with its lines; kept for the next one
 }
 
 // SetReadDeadline implements net.Conn.
@@ -122,8 +122,8 @@ type deadline struct {
 	tell func(time.Time) error
 }
 
-// What a connection knows: that its time is not over, that it is, or one of both, because it is
-// being told.
+// What a connection knows: that its time is not over, that it is, or either of the two, because it
+// is being told, or could not be and has to be told again.
 const (
 	notOver int32 = iota
 	isOver

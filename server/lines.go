@@ -10,14 +10,15 @@ import (
 	"github.com/twinlatch/twinlatch/web"
 )
 
-// checkWriter is the ResponseWriter of a check. It can send header lines as they are given: that
-// somebody may pass is said in the same seven each time, and net/http would copy, sort and look
-// through them for every request of every app.
+// checkWriter is the ResponseWriter of a check. It has no Unwrap: what an answer begins with has
+// to come by way of it.
 type checkWriter struct {
 	http.ResponseWriter
 	conn     *timedConn
 	answered bool
 }
+
+var _ web.HeaderLineWriter = (*checkWriter)(nil)
 
 // WriteHeader implements http.ResponseWriter.
 func (w *checkWriter) WriteHeader(status int) {
@@ -31,9 +32,7 @@ func (w *checkWriter) Write(b []byte) (int, error) {
 	return w.ResponseWriter.Write(b)
 }
 
-// WriteHeaderLines answers with a status, with lines that each end in CRLF beside those of
-// net/http, and without a body. It is called instead of WriteHeader and Write, or panics: later
-// lines would be in the answer to somebody else. Nobody changes lines.
+// WriteHeaderLines implements web.HeaderLineWriter.
 func (w *checkWriter) WriteHeaderLines(status int, lines []byte) {
 	if w.answered {
 		panic("server: header lines for an answer that has begun")
@@ -50,12 +49,15 @@ func (c *timedConn) Write(b []byte) (int, error) {
 	}
 	lines := c.lines
 	c.lines = nil
-	first := bytes.Index(b, []byte("\r\n")) + len("\r\n")
-	if !bytes.HasPrefix(b, []byte("HTTP/1.")) || first < len("HTTP/1.1 200 \r\n") {
+	status, rest, ok := bytes.Cut(b, []byte("\r\n"))
+	if !ok || !bytes.HasPrefix(status, []byte("HTTP/1.")) {
 		return 0, errNotAnAnswer
 	}
-	c.answer = append(append(append(c.answer[:0], b[:first]...), lines...), b[first:]...)
-	if _, err := c.Conn.Write(c.answer); err != nil {
+	c.spliced = append(c.spliced[:0], status...)
+	c.spliced = append(c.spliced, "\r\n"...)
+	c.spliced = append(c.spliced, lines...)
+	c.spliced = append(c.spliced, rest...)
+	if _, err := c.Conn.Write(c.spliced); err != nil {
 		return 0, err
 	}
 	return len(b), nil
@@ -71,11 +73,7 @@ func withConn(ctx context.Context, c net.Conn) context.Context {
 	return context.WithValue(web.WithPeer(ctx, c), connKey{}, c)
 }
 
-// withLines is a ResponseWriter for a check that came over a connection of ours. Others send
-// no lines.
+// withLines lets a check send header lines.
 func withLines(w http.ResponseWriter, r *http.Request) http.ResponseWriter {
-	if c, ok := r.Context().Value(connKey{}).(*timedConn); ok {
-		return &checkWriter{ResponseWriter: w, conn: c}
-	}
-	return w
+	return &checkWriter{ResponseWriter: w, conn: r.Context().Value(connKey{}).(*timedConn)}
 }

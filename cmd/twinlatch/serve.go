@@ -53,11 +53,10 @@ func (c *serverFlags) source(t terminal) config.Source {
 	})}
 }
 
-// collectEvery is how much memory is handed out, about, between two garbage collections.
-// They begin when the heap has grown by what it was after the last one. Ours is a few
-// megabytes, which checks fill many times a second. So it counts this as well, which is never
-// written to and takes no memory of the machine. Much more is slower again: new objects then lie
-// where no cache of the machine has been for long (docs/decisions/0010).
+// collectEvery is how much memory is handed out, about, between two garbage collections. The
+// collector starts when the heap has doubled. Ours is a few megabytes, so it would start many times
+// a second. A reserve of this size makes the heap look larger; it is never written to and so takes
+// no memory. More of it is slower again (docs/decisions/0010).
 const collectEvery = 24 << 20
 
 // Run serves until SIGINT or SIGTERM; a second one ends the process at once.

@@ -60,14 +60,11 @@ http {
     server {
         listen %[3]s;
         server_name %[9]s;
-        location / {
-            proxy_set_header Host $http_host;
-            proxy_set_header X-Forwarded-For $remote_addr;
-            proxy_pass http://twinlatch;
-        }
+%[11]s
     }
 }
-`, p.dir, temporary.String(), listen, p.twinlatch, p.wiki.address, p.files.address, site(wikiName, "wiki"), site(filesName, "files"), idName, strings.Replace(listen+";", ";", " default_server;", 1))
+`, p.dir, temporary.String(), listen, p.twinlatch, p.wiki.address, p.files.address, site(wikiName, "wiki"), site(filesName, "files"), idName, strings.Replace(listen+";", ";", " default_server;", 1),
+		strings.Replace(shown(t, "operating.md", "nginx"), "http://127.0.0.1:8080", "http://twinlatch", 1))
 	p.run(t, nil, "nginx", "-p", p.dir, "-c", config, "-e", "stderr")
 }
 

@@ -21,8 +21,9 @@ func TestProgram(t *testing.T) {
 	for _, k := range Kinds {
 		t.Run(k.Name, func(t *testing.T) {
 			t.Parallel()
-			s := k.Site(t, program)
+			s := k.Site(t, program, "")
 			t.Run("page", s.pageIsLed)
+			t.Run("long address", s.longAddressIsLed)
 			t.Run("fetch", s.fetchIsTold)
 			t.Run("refused", func(t *testing.T) { s.personReads(t, k.Name) })
 			t.Run("public", s.publicIsOpen)
@@ -47,6 +48,31 @@ func (s *Site) pageIsLed(t *testing.T) {
 			if len(state) != 1 || state[0].Name != "twinlatch-state" || !state[0].HttpOnly || state[0].Path != "/" || state[0].Domain != "" {
 				t.Errorf("%s %s: cookies %v", method, target, state)
 			}
+		}
+	}
+	s.proxy.wantNothing(t)
+}
+
+// longAddressIsLed: the address of a page, with filters as apps have them, is in that of the
+// sign-in it leads to, and in what our pages answer.
+func (s *Site) longAddressIsLed(t *testing.T) {
+	ours := func(address string) answer {
+		return s.proxy.send(t, request{from: someone, host: s.proxy.host(idHost), target: strings.TrimPrefix(address, s.Address), header: page})
+	}
+	for _, filters := range []int{20, 60, 120, 200} {
+		target := "/search?" + strings.Repeat("&f[]=%C3%A9", filters)
+		led := s.proxy.send(t, request{from: someone, target: target, header: page})
+		to, err := url.Parse(led.Header.Get("Location"))
+		if err != nil || led.StatusCode != http.StatusFound || to.Path != "/auth/handover" || !strings.HasPrefix(s.Wiki+target, to.Query().Get("return_to")) {
+			t.Fatalf("%d characters: %s to %s: %s", len(target), led.Status, to, led.body)
+		}
+		asked := ours(to.String())
+		signIn := asked.Header.Get("Location")
+		if asked.StatusCode != http.StatusSeeOther || !strings.HasPrefix(signIn, "/sign-in?return_to=") {
+			t.Fatalf("%d characters: %s to %q: %s", len(target), asked.Status, signIn, asked.body)
+		}
+		if got := ours(signIn); got.StatusCode != http.StatusOK || !strings.Contains(got.body, "/forgot?return_to=") {
+			t.Fatalf("%d characters: %s: %s", len(target), got.Status, got.body)
 		}
 	}
 	s.proxy.wantNothing(t)

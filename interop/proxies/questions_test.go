@@ -222,8 +222,10 @@ func TestClientByIPv6(t *testing.T) {
 	})
 }
 
-// isTheClient starts a proxy at an address, which clients come to from others.
+// isTheClient wants the check and the app to hear from where a client connected to the proxy's
+// address, not what it says itself.
 func isTheClient(t *testing.T, k Kind, address string, clients ...string) {
+	t.Helper()
 	s := newStub(t)
 	p := k.startAt(t, address, s.address)
 	for _, from := range clients {

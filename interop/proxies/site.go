@@ -46,9 +46,9 @@ func Build(t *testing.T) (program string) {
 	return program
 }
 
-// Site starts one in development mode, until the test ends, with these lines among the settings of
-// forward-auth.
-func (k Kind) Site(t *testing.T, program string, settings ...string) *Site {
+// Site starts one until the test ends, in development mode but for NginxTLS. settings are lines to
+// be among those of forward-auth.
+func (k Kind) Site(t *testing.T, program, settings string) *Site {
 	t.Helper()
 	network, behind := newRelay(t)
 	s := &Site{Network: network, Dir: t.TempDir()}
@@ -60,13 +60,13 @@ func (k Kind) Site(t *testing.T, program string, settings ...string) *Site {
 	}
 	id, wiki, files := s.proxy.names()
 	s.Address, s.Wiki, s.Files = scheme+s.proxy.host(id), scheme+s.proxy.host(wiki), scheme+s.proxy.host(files)
-	s.serve(t, program, listen, !s.proxy.tls, strings.Join(settings, "\n"))
+	s.serve(t, program, listen, settings)
 	return s
 }
 
 // serve runs Twinlatch. When the test is over it must stop as it was told, and have
 // nothing to complain about.
-func (s *Site) serve(t *testing.T, program, listen string, dev bool, more string) {
+func (s *Site) serve(t *testing.T, program, listen, more string) {
 	t.Helper()
 	settings := fmt.Sprintf("listen = %q\naddress = %q\nproxies = [\"127.0.0.1\"]\n[forward_auth]\n%s\nrules = ", listen, s.Address, more) +
 		fmt.Sprintf(rules, s.Wiki, s.Files)
@@ -74,7 +74,7 @@ func (s *Site) serve(t *testing.T, program, listen string, dev bool, more string
 		t.Fatal(err)
 	}
 	args := []string{"serve"}
-	if dev {
+	if !s.proxy.tls {
 		args = append(args, "--dev")
 	} else {
 		s.Command(t, program, "", "key", "create")
@@ -135,11 +135,9 @@ func newRelay(t *testing.T) (relay *Relay, behind string) {
 	for range 100 {
 		_, port, _ := net.SplitHostPort(freeAddress(t))
 		behind = net.JoinHostPort("127.0.0.2", port)
-		probe, err := net.Listen("tcp", behind)
-		if err != nil {
+		if !isFree(behind) {
 			continue
 		}
-		probe.Close()
 		if l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", port)); err == nil {
 			return startRelay(t, l, behind), behind
 		}

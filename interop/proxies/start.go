@@ -132,6 +132,21 @@ func documented(t *testing.T, name string) string {
 	return path
 }
 
+// shown is the first block of a language in a document.
+func shown(t *testing.T, document, language string) string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(moduleRoot(t), "docs", document))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, block, found := strings.Cut(string(text), "```"+language+"\n")
+	block, _, closed := strings.Cut(block, "```\n")
+	if !found || !closed {
+		t.Fatalf("%s shows no %s", document, language)
+	}
+	return block
+}
+
 // moduleRoot is the folder with go.mod. Tests run in that of their package.
 func moduleRoot(t *testing.T) string {
 	t.Helper()
@@ -176,15 +191,25 @@ func freeAddress(t *testing.T) string {
 		if held == nil {
 			break
 		}
-		l, err := listenAt(first + 1 + int(ports.Add(1))%(blockSize-1))
-		if err != nil {
-			continue
+		address := fmt.Sprintf("127.0.0.1:%d", first+1+int(ports.Add(1))%(blockSize-1))
+		if isFree(address) {
+			return address
 		}
-		l.Close()
-		return l.Addr().String()
 	}
 	t.Fatal("no port is free")
 	return ""
+}
+
+// isFree asks whether somebody answers. To listen there and stop would be no way to find out: a
+// process that is started at that moment goes on listening until it runs its own program, and the
+// proxy that was to listen there cannot.
+func isFree(address string) bool {
+	conn, err := net.Dial("tcp", address)
+	if err != nil {
+		return true
+	}
+	conn.Close()
+	return false
 }
 
 // write puts a file into the proxy's folder.
