@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { makeAccount } from "./admin.mjs";
 import { files, moves, proxy, reached, redirected, wiki } from "./apps.mjs";
-import { address, journey, now, scripted, wait, walks } from "./person.mjs";
+import { address, journey, linkIn, now, scripted, wait, walks } from "./person.mjs";
 
 const page = `${wiki}/page?x=1&y=a%20b`;
 const security = "/settings/user/security";
@@ -229,3 +229,41 @@ some("who may not, and who has no second step", async (p) => {
 	await p.sees(`${p.email} may not open wiki.localhost.`);
 	await p.look("message-app");
 }, scripted);
+
+some("an account is made on the way, and the password forgotten", async (p) => {
+	await another();
+	await p.page.goto(page);
+	await isAsked(p, "/sign-in", "Sign in");
+	await p.follow("Create an account");
+	await p.fill("Your name", p.name);
+	await p.fill("E-mail address", p.email);
+	await p.fill("Password", p.password);
+	await p.press("Create account");
+	await p.giveIn();
+	await p.confirmAddress();
+	await p.sees("Your e-mail address is confirmed.");
+	await p.look("emaildone-app");
+	await p.follow("On to wiki.localhost");
+	await isAsked(p, "/required", "2-step verification is required");
+	await p.press("Enable Authenticator app");
+	p.key = await p.setupKey();
+	await p.confirm();
+	await arrives(p);
+
+	await p.go(security);
+	await p.press("Sign out");
+	await p.page.goto(page);
+	await isAsked(p, "/sign-in", "Sign in");
+	await p.follow("Forgot your password?");
+	await p.fill("E-mail address", p.email);
+	await p.press("Send link");
+	await p.go(linkIn(await p.letter("Twinlatch: reset your password")));
+	p.password = "yellow bus after eleven";
+	await p.fill("New password", p.password);
+	await p.press("Change password");
+	await p.follow("Sign in");
+	await isAsked(p, "/sign-in", "Sign in");
+	await p.giveIn();
+	await p.confirm();
+	await arrives(p);
+});
