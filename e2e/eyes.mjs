@@ -42,13 +42,18 @@ export async function look(p, name) {
 	await p.page.emulateMedia({ colorScheme: p.way.scheme });
 }
 
-async function picture(p, name, { width }, scheme) {
+async function picture(p, name, { width, height }, scheme) {
 	const file = `${name}-${width}-${scheme}.png`;
-	const shoot = () => p.page.screenshot({ path: artefacts + file, fullPage: true });
-	await shoot().catch((e) => { // a browser without time to paint says so
-		if (!e.message.includes("Unable to capture screenshot")) throw e;
-		return shoot();
-	});
+	for (let tries = 1; ; tries++) {
+		try {
+			await p.page.screenshot({ path: artefacts + file, fullPage: true, timeout: 20_000 });
+			break;
+		} catch (e) { // a browser that has no time to paint says so, or never answers; another size makes it paint
+			if (tries > 3 || !/Unable to capture screenshot|Timeout .* exceeded/.test(e.message)) throw e;
+			await p.page.setViewportSize({ width, height: height + 1 });
+			await p.page.setViewportSize({ width, height });
+		}
+	}
 	note({ picture: file, name, width, scheme });
 }
 
