@@ -57,8 +57,8 @@ func (p *Pages) confirmAddress(w http.ResponseWriter, r *http.Request) error {
 func (p *Pages) renderAddressConfirmed(w http.ResponseWriter, r *http.Request, address string) error {
 	wanted := p.takeWanted(w, r)
 	d, err := p.service.Check(r.Context(), p.cookie.Read(r), p.client(r))
-	if err != nil {
-		return err
+	if err != nil { // the address is confirmed all the same
+		p.cfg.Log.WarnContext(r.Context(), "who confirmed an address is not known", "error", err)
 	}
 	who, known := d.Known()
 	_, app, toApp := p.appIn(wanted)

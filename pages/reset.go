@@ -149,10 +149,10 @@ func (p *Pages) renderReset(w http.ResponseWriter, r *http.Request, wrong error)
 func (p *Pages) renderResetDone(w http.ResponseWriter, r *http.Request) error {
 	wanted := p.takeWanted(w, r)
 	d, err := p.service.Check(r.Context(), p.cookie.Read(r), p.client(r))
-	if err != nil {
-		return err
+	if err != nil { // the password is changed all the same
+		p.cfg.Log.WarnContext(r.Context(), "who chose a password is not known", "error", err)
 	}
-	if _, other := d.Known(); other {
+	if _, other := d.Known(); other || err != nil {
 		wanted = ""
 	}
 	return p.render(w, r, view{page: "resetdone", title: p.say("reset.title"), data: link("/sign-in", wanted)})
